@@ -1,0 +1,132 @@
+//! The operations, one function each: load, `decide()`, transition, guarded write, audit entry, in one transaction.
+
+pub mod access;
+pub mod approvals;
+pub mod executions;
+pub mod figures;
+pub mod people;
+pub mod processes;
+pub mod reading;
+pub mod record;
+pub mod sops;
+pub mod versions;
+
+use sopwith_domain::access::{Action, Actor, Permit, Resource, SopFacts, decide};
+use sopwith_domain::approval::Via;
+use sopwith_domain::error::Refusal;
+use sopwith_domain::ids::{SopId, VersionId};
+use sopwith_domain::lifecycle::{Effect, Procedure};
+use sopwith_domain::time::Timestamp;
+
+use crate::error::Result;
+use crate::store::idempotency::{self, Keyed};
+use crate::store::{Connection, Store, Uuid, audit, procedures, sops as stored};
+
+/// One request: who asks, when, and by which way.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The database.
+    pub store: Store,
+    /// Who asks.
+    pub actor: Actor,
+    /// When.
+    pub now: Timestamp,
+    /// How it came in.
+    pub via: Via,
+    /// Names the request in logs and in the audit chain.
+    pub request_id: String,
+}
+
+/// A client's key for a mutation that creates, with the fingerprint of its input.
+#[derive(Debug, Clone)]
+pub struct IdempotencyKey {
+    /// The client's key.
+    pub key: String,
+    /// SHA-256 of the input in hex.
+    pub fingerprint: String,
+}
+
+impl Call {
+    /// Whether the actor may do something to a team, or to the organisation.
+    fn permit(&self, action: Action, resource: Resource) -> Result<Permit> {
+        Ok(decide(&self.actor, action, resource)?)
+    }
+
+    /// The procedure of an SOP, locked, with the permit for an action on it.
+    async fn open(&self, db: &impl Connection, sop: SopId, action: Action) -> Result<(Procedure, Permit)> {
+        let procedure = procedures::load(db, sop, true).await?.ok_or(Refusal::NotFound("SOP"))?;
+        let permit = decide(&self.actor, action, Resource::Sop(&facts(&procedure)))?;
+        Ok((procedure, permit))
+    }
+
+    /// The same by one of its versions. One that the actor may not see answers as if it did not exist.
+    async fn open_by_version(
+        &self,
+        db: &impl Connection,
+        version: VersionId,
+        action: Action,
+    ) -> Result<(Procedure, Permit)> {
+        let missing = Refusal::NotFound("version");
+        let row = stored::versions_by_ids(db, &[version.0]).await?.pop().ok_or(missing.clone())?;
+        let procedure = procedures::load(db, SopId(row.sop_id), true).await?.ok_or(missing.clone())?;
+        let facts = facts(&procedure);
+        if row.published_at.is_none() {
+            decide(&self.actor, Action::ReadDraft, Resource::Sop(&facts)).map_err(|_| missing)?;
+        }
+        let permit = decide(&self.actor, action, Resource::Sop(&facts))?;
+        Ok((procedure, permit))
+    }
+
+    /// Writes what a transition brings about, with an audit entry for each effect.
+    async fn carry_out(
+        &self,
+        db: &impl Connection,
+        permit: &Permit,
+        procedure: &Procedure,
+        effects: &[Effect],
+    ) -> Result<()> {
+        procedures::carry_out(db, permit, procedure, effects, self.now).await?;
+        audit::append(db, effects.iter().map(|e| record::entry(self, permit, procedure, e)).collect()).await
+    }
+
+    /// What the same request made before, if it came before.
+    async fn made_before(
+        &self,
+        db: &impl Connection,
+        operation: &str,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Option<Uuid>> {
+        let Some(key) = key else { return Ok(None) };
+        if key.key.is_empty() || key.key.len() > 200 {
+            return Err(Refusal::invalid("idempotencyKey", "a key has 1 to 200 bytes").into());
+        }
+        idempotency::find(db, &self.keyed(operation, key), self.now).await
+    }
+
+    async fn remember(
+        &self,
+        db: &impl Connection,
+        operation: &str,
+        key: Option<&IdempotencyKey>,
+        made: Uuid,
+    ) -> Result<()> {
+        let Some(key) = key else { return Ok(()) };
+        idempotency::remember(db, &self.keyed(operation, key), made, self.now).await
+    }
+
+    fn keyed<'a>(&self, operation: &'a str, key: &'a IdempotencyKey) -> Keyed<'a> {
+        Keyed { person: self.actor.person, operation, key: &key.key, fingerprint: &key.fingerprint }
+    }
+}
+
+/// What access depends on, of a procedure.
+#[must_use]
+pub fn facts(procedure: &Procedure) -> SopFacts {
+    SopFacts {
+        team: procedure.team,
+        owner: procedure.owner,
+        was_published: procedure.was_published(),
+        contributors: procedure.open_version().map(|v| v.contributors.clone()).unwrap_or_default(),
+        stages: procedure.request.as_ref().map(|r| r.stages.clone()).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,111 @@
+//! Decisions and withdrawals.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+use sopwith_domain::access::{Action, Resource};
+use sopwith_domain::approval::{Answer, Verdict};
+use sopwith_domain::content::{ContentHash, MAX_TEXT};
+use sopwith_domain::error::Refusal;
+use sopwith_domain::ids::{DecisionId, PersonId, RequestId, SopId};
+
+use super::{Call, record};
+use crate::clock::new_id;
+use crate::error::{Error, Result};
+use crate::store::approvals::{self as stored, RequestRow};
+use crate::store::{Connection, audit, retry};
+
+/// What somebody answers in a request.
+#[derive(Debug, Clone)]
+pub struct DecisionInput {
+    /// Which request.
+    pub request: RequestId,
+    /// Approve or reject.
+    pub verdict: Verdict,
+    /// The content that was seen.
+    pub content: ContentHash,
+    /// Why.
+    pub comment: String,
+}
+
+/// Takes a decision. A refused attempt is recorded in a transaction of its own.
+///
+/// # Errors
+/// Those of [`sopwith_domain::lifecycle::Procedure::decide`]; `NotFound` for a request that the actor may not see.
+pub async fn decide(call: &Call, input: DecisionInput) -> Result<RequestId> {
+    let answer = retry(|| decide_once(call, &input)).await;
+    if let Err(Error::Refused(Refusal::Forbidden(why))) = &answer {
+        retry(|| record_refusal(call, &input, why)).await?;
+    }
+    answer
+}
+
+async fn decide_once(call: &Call, input: &DecisionInput) -> Result<RequestId> {
+    if input.comment.chars().count() > MAX_TEXT || input.comment.contains('\0') {
+        return Err(Refusal::invalid("comment", format!("at most {MAX_TEXT} characters, without U+0000")).into());
+    }
+    let tx = call.store.begin().await?;
+    let row = find(&tx, input.request).await?;
+    let (procedure, permit) = call.open(&tx, SopId(row.sop_id), Action::Decide).await.map_err(hidden)?;
+    let answer = Answer {
+        id: DecisionId(new_id()),
+        verdict: input.verdict,
+        content: input.content,
+        comment: input.comment.clone(),
+        via: call.via,
+    };
+    let effects = procedure.decide(input.request, &call.actor.candidate(), answer, call.now)?;
+    call.carry_out(&tx, &permit, &procedure, &effects).await?;
+    tx.commit().await?;
+    Ok(input.request)
+}
+
+async fn record_refusal(call: &Call, input: &DecisionInput, why: &str) -> Result<()> {
+    let tx = call.store.begin().await?;
+    let row = find(&tx, input.request).await?;
+    let new = json!({"verdict": input.verdict, "content": input.content.to_string()});
+    let mut entry = record::plain(call, "approval.refused", input.request, None, new);
+    let sop = crate::store::sops::by_ids(&tx, &[row.sop_id]).await?.pop();
+    entry.sop = Some(SopId(row.sop_id));
+    entry.team = sop.map(|s| sopwith_domain::ids::TeamId(s.team_id));
+    entry.reason = Some(why.to_owned());
+    audit::append(&tx, vec![entry]).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Takes a request back.
+///
+/// # Errors
+/// Those of [`sopwith_domain::lifecycle::Procedure::withdraw`]; `Forbidden` for anyone but a contributor or the owner.
+pub async fn withdraw(call: &Call, request: RequestId) -> Result<RequestId> {
+    retry(|| async {
+        let tx = call.store.begin().await?;
+        let row = find(&tx, request).await?;
+        let sop = SopId(row.sop_id);
+        // Who may not see the request is not told that there is one.
+        let (procedure, _) = call.open(&tx, sop, Action::ReadDraft).await.map_err(hidden)?;
+        let mut facts = super::facts(&procedure);
+        if row.version_id.is_none() {
+            // Contributors to a draft have no say in a retirement.
+            facts.contributors = BTreeSet::from([PersonId(row.requested_by_id)]);
+        }
+        let permit = call.permit(Action::Withdraw, Resource::Sop(&facts))?;
+        let effects = procedure.withdraw(request)?;
+        call.carry_out(&tx, &permit, &procedure, &effects).await?;
+        tx.commit().await?;
+        Ok(request)
+    })
+    .await
+}
+
+async fn find(db: &impl Connection, id: RequestId) -> Result<RequestRow> {
+    Ok(stored::by_ids(db, &[id.0]).await?.pop().ok_or(Refusal::NotFound("approval request"))?)
+}
+
+fn hidden(error: Error) -> Error {
+    match error {
+        Error::Refused(Refusal::NotFound(_)) => Refusal::NotFound("approval request").into(),
+        other => other,
+    }
+}

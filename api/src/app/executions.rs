@@ -1,0 +1,196 @@
+//! Ingestion: batches of reports in, an answer per item out. A duplicate is success, a wrong item does not hold up the
+//! right ones, and what was answered is stored.
+
+mod lookup;
+
+use std::collections::HashMap;
+
+use sopwith_domain::access::{Action, Resource};
+use sopwith_domain::error::Refusal;
+use sopwith_domain::execution::{
+    Merged, Mode, Rejection, RejectionCode, Report, Run, Severity, VersionSource, Violation, clock_lead,
+};
+use sopwith_domain::ids::{ExecutionId, VersionId};
+use sopwith_domain::time::Timestamp;
+
+use self::lookup::Lookup;
+use super::Call;
+use crate::clock::new_id;
+use crate::error::Result;
+use crate::store::executions::{self as stored, Batch, Event, InForce, RunToStore, StoredRun};
+use crate::store::{audit, retry};
+
+/// The most items of one batch.
+pub const MAX_BATCH: usize = 1000;
+
+/// A batch as it was sent.
+#[derive(Debug, Clone)]
+pub struct BatchInput {
+    /// Where it comes from; the one that the token is bound to.
+    pub source: String,
+    /// What it is for.
+    pub mode: Mode,
+    /// When it was sent, by the sender's clock.
+    pub sent_at: Option<Timestamp>,
+    /// Its items.
+    pub reports: Vec<Report>,
+}
+
+/// What became of an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// A run began to exist.
+    Created(ExecutionId),
+    /// A run changed.
+    Updated(ExecutionId),
+    /// This event was taken before.
+    Duplicate,
+    /// Newer events had said all of it.
+    Stale(ExecutionId),
+    /// This event was taken before with other content.
+    Conflict,
+    /// It breaks a rule.
+    Rejected(Rejection),
+}
+
+/// Takes a batch; answers for each item in its place.
+///
+/// # Errors
+/// `Forbidden` without the permission or for another source; `Invalid` for more than [`MAX_BATCH`] items.
+pub async fn record(call: &Call, input: &BatchInput) -> Result<Vec<Answer>> {
+    retry(|| record_once(call, input)).await
+}
+
+async fn record_once(call: &Call, input: &BatchInput) -> Result<Vec<Answer>> {
+    let permit = call.permit(Action::RecordExecutions, Resource::Organisation)?;
+    if call.actor.source.as_deref() != Some(&input.source) {
+        return Err(Refusal::forbidden("your token is not bound to this source").into());
+    }
+    if input.reports.len() > MAX_BATCH {
+        return Err(Refusal::invalid("executions", format!("at most {MAX_BATCH} executions")).into());
+    }
+    let tx = call.store.begin().await?;
+    let ids = |id: fn(&Report) -> &str| input.reports.iter().map(id).collect::<Vec<_>>();
+    let lead = clock_lead(input.sent_at, call.now);
+    let mut taking = Taking {
+        lookup: Lookup::load(&tx, call, input).await?,
+        taken: stored::fingerprints(&tx, &input.source, &ids(|r| &r.event_id)).await?,
+        runs: stored::runs(&tx, &input.source, &ids(|r| &r.run_id)).await?,
+        changed: HashMap::new(),
+        events: Vec::new(),
+        lead,
+        now: call.now,
+    };
+    let answers: Vec<Answer> = input.reports.iter().map(|report| taking.take(report)).collect();
+    let Taking { mut lookup, changed, events, .. } = taking;
+    let entries = lookup.create_missing(&tx, call, &permit, &input.source).await?;
+    let mut runs: Vec<RunToStore> = changed.into_values().map(|run| lookup.resolve(run)).collect::<Result<_>>()?;
+    runs.sort_by_key(|run| run.id);
+    let (source, mode, received_at) = (input.source.as_str(), input.mode, call.now);
+    stored::write(&tx, &permit, &Batch { source, mode, received_at, clock_lead: lead, runs, events }).await?;
+    audit::append(&tx, entries).await?;
+    tx.commit().await?;
+    Ok(answers)
+}
+
+/// A run that this batch made or changed.
+struct Changed {
+    id: ExecutionId,
+    exists: bool,
+    run_id: String,
+    run: Run,
+}
+
+/// A batch being taken.
+struct Taking {
+    lookup: Lookup,
+    taken: HashMap<String, String>,
+    runs: HashMap<String, StoredRun>,
+    changed: HashMap<String, Changed>,
+    events: Vec<Event>,
+    lead: i64,
+    now: Timestamp,
+}
+
+impl Taking {
+    fn take(&mut self, sent: &Report) -> Answer {
+        // The fingerprint is of what was sent: the same event sent again later is the same.
+        let fingerprint = hex::encode(sent.fingerprint());
+        match self.taken.get(&sent.event_id) {
+            Some(before) if *before == fingerprint => return Answer::Duplicate,
+            Some(_) => return Answer::Conflict,
+            None => {}
+        }
+        let mut report = sent.clone();
+        report.correct_clock(self.lead);
+        match report.check(self.now).and_then(|()| self.lookup.check(&report)).and_then(|()| self.merge(&report)) {
+            Ok(answer) => {
+                self.taken.insert(report.event_id.clone(), fingerprint.clone());
+                let Report { event_id, run_id, occurred_at, .. } = report;
+                self.events.push(Event { event_id, fingerprint, run_id, occurred_at });
+                answer
+            }
+            Err(rejection) => Answer::Rejected(rejection),
+        }
+    }
+
+    fn merge(&mut self, report: &Report) -> std::result::Result<Answer, Rejection> {
+        let (id, exists, mut run) = match (self.changed.get(&report.run_id), self.runs.get(&report.run_id)) {
+            (Some(changed), _) => (changed.id, changed.exists, changed.run.clone()),
+            (None, Some(stored)) => (stored.id, true, stored.run.clone()),
+            (None, None) => (ExecutionId(new_id()), false, Run::default()),
+        };
+        let merged = run.merge(report);
+        if matches!((run.started_at, run.finished_at), (Some(start), Some(finish)) if finish < start) {
+            let why = "this lies before the start, as other events of the run tell it";
+            return Err(Rejection::new(RejectionCode::Invalid, "finishedAt", why));
+        }
+        if merged != Merged::Stale {
+            let run_id = report.run_id.clone();
+            self.changed.insert(run_id.clone(), Changed { id, exists, run_id, run });
+        }
+        Ok(match merged {
+            Merged::Created => Answer::Created(id),
+            Merged::Updated => Answer::Updated(id),
+            Merged::Stale => Answer::Stale(id),
+        })
+    }
+}
+
+/// The version of a run, how it is known, and what is wrong with having used it.
+fn version_of(
+    run: &Run,
+    sop: Option<&str>,
+    times: &[InForce],
+    code_of: impl Fn(&InForce) -> Option<String>,
+) -> Version {
+    let at = run.started_at.or(run.finished_at);
+    let of_sop = |t: &&InForce| sop.is_none_or(|code| code_of(t).as_deref() == Some(code));
+    if let (Some(label), Some(_)) = (&run.version, sop) {
+        let named = times.iter().filter(of_sop).find(|t| t.label == *label);
+        let outdated = named.filter(|t| matches!((t.until, at), (Some(until), Some(at)) if at >= until));
+        let found = outdated.map(|t| Violation {
+            kind: "OUTDATED_VERSION".to_owned(),
+            severity: Severity::Minor,
+            detail: format!("version {} was no longer in force when the run started", t.label),
+        });
+        return Version {
+            sop: named.map(|t| t.sop),
+            version: named.map(|t| (t.version, VersionSource::Reported)),
+            found: found.into_iter().collect(),
+        };
+    }
+    let covers = |t: &&InForce| at.is_some_and(|at| t.from <= at && t.until.is_none_or(|until| at < until));
+    let inferred = times.iter().filter(of_sop).rev().find(covers);
+    Version {
+        sop: inferred.map(|t| t.sop),
+        version: inferred.map(|t| (t.version, VersionSource::Inferred)),
+        found: Vec::new(),
+    }
+}
+
+struct Version {
+    sop: Option<sopwith_domain::ids::SopId>,
+    version: Option<(VersionId, VersionSource)>,
+    found: Vec<Violation>,
+}

@@ -1,0 +1,180 @@
+//! What the reports of a batch name: processes, SOPs, versions, teams and people, looked up at once.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde_json::json;
+use sopwith_domain::access::{Permission, Permit};
+use sopwith_domain::content::is_key;
+use sopwith_domain::execution::{ActorRef, Rejection, RejectionCode, Report};
+use sopwith_domain::ids::{PersonId, ProcessId, SopId, TeamId};
+
+use super::{BatchInput, Changed, version_of};
+use crate::app::processes::{self as process_app, ProcessInput};
+use crate::app::{Call, record};
+use crate::clock::new_id;
+use crate::error::{Error, Result};
+use crate::store::audit::NewEntry;
+use crate::store::executions::{InForce, RunToStore, in_force};
+use crate::store::people::Profile;
+use crate::store::teams::NewTeam;
+use crate::store::{Connection, Uuid, people, processes, sops, teams};
+
+/// What is known of what a batch names.
+pub(super) struct Lookup {
+    processes: HashMap<String, ProcessId>,
+    /// SOPs by code, each with its process.
+    sops: HashMap<String, (SopId, ProcessId)>,
+    codes: BTreeMap<Uuid, String>,
+    teams: HashMap<String, TeamId>,
+    times: BTreeMap<Uuid, Vec<InForce>>,
+    people: HashMap<String, PersonId>,
+    may_create: bool,
+    missing_processes: BTreeSet<String>,
+    missing_teams: BTreeSet<String>,
+    actors: BTreeMap<String, ActorRef>,
+}
+
+impl Lookup {
+    pub(super) async fn load(db: &impl Connection, call: &Call, input: &BatchInput) -> Result<Self> {
+        let names = |name: fn(&Report) -> Option<&String>| {
+            let all: BTreeSet<String> = input.reports.iter().filter_map(name).cloned().collect();
+            all.into_iter().collect::<Vec<_>>()
+        };
+        let found = processes::by_keys(db, &names(|r| r.process.as_ref())).await?;
+        let sops = sops::by_codes(db, &names(|r| r.sop.as_ref())).await?;
+        let involved = found.iter().map(|p| p.id).chain(sops.iter().map(|s| s.process_id)).collect();
+        let mut times: BTreeMap<Uuid, Vec<InForce>> = BTreeMap::new();
+        for time in in_force(db, &involved).await? {
+            times.entry(time.process.0).or_default().push(time);
+        }
+        let of_times: Vec<Uuid> = times.values().flatten().map(|t| t.sop.0).collect();
+        let codes = sops::by_ids(db, &of_times).await?.into_iter().map(|s| (s.id, s.code)).collect();
+        let issuer = issuer(&input.source);
+        let subjects: BTreeSet<&str> =
+            input.reports.iter().filter_map(|r| Some(r.actor.as_ref()?.subject.as_str())).collect();
+        let known = people::by_subjects(db, &issuer, &subjects.into_iter().collect::<Vec<_>>()).await?;
+        Ok(Self {
+            processes: found.into_iter().map(|p| (p.key, ProcessId(p.id))).collect(),
+            sops: sops.into_iter().map(|s| (s.code, (SopId(s.id), ProcessId(s.process_id)))).collect(),
+            codes,
+            teams: teams::all(db).await?.into_iter().map(|t| (t.key, TeamId(t.id))).collect(),
+            times,
+            people: known.into_iter().map(|p| (p.subject, PersonId(p.id))).collect(),
+            may_create: call.actor.may(Permission::ProcessWrite, None),
+            missing_processes: BTreeSet::new(),
+            missing_teams: BTreeSet::new(),
+            actors: BTreeMap::new(),
+        })
+    }
+
+    /// Checks what a report names, and notes what is to be made for it.
+    pub(super) fn check(&mut self, report: &Report) -> std::result::Result<(), Rejection> {
+        let refuse = |code, path: &str, what: &str| Err(Rejection::new(code, path, format!("there is no {what}")));
+        let may_make = |key: &str| self.may_create && is_key(key);
+        let new_process = match &report.process {
+            Some(key) if self.processes.contains_key(key) => None,
+            Some(key) if may_make(key) => Some(key.clone()),
+            Some(_) => return refuse(RejectionCode::UnknownProcess, "process", "process of this key"),
+            None => None,
+        };
+        let new_team = match &report.team {
+            Some(key) if self.teams.contains_key(key) => None,
+            Some(key) if may_make(key) => Some(key.clone()),
+            Some(_) => return refuse(RejectionCode::UnknownTeam, "team", "team of this key"),
+            None => None,
+        };
+        if let Some(code) = &report.sop {
+            let Some((sop, process)) = self.sops.get(code) else {
+                return refuse(RejectionCode::UnknownSop, "sop", "SOP of this code");
+            };
+            let named = report.process.as_ref();
+            if named.is_some_and(|key| self.processes.get(key) != Some(process)) {
+                let why = "the SOP is not of this process";
+                return Err(Rejection::new(RejectionCode::Invalid, "process", why));
+            }
+            let known = |label: &String| {
+                self.times.get(&process.0).into_iter().flatten().any(|t| t.sop == *sop && t.label == *label)
+            };
+            if report.version.as_ref().is_some_and(|label| !known(label)) {
+                return refuse(RejectionCode::UnknownVersion, "version", "version of this label that was in force");
+            }
+        }
+        self.missing_processes.extend(new_process);
+        self.missing_teams.extend(new_team);
+        if let Some(actor) = &report.actor
+            && !self.people.contains_key(&actor.subject)
+        {
+            self.actors.insert(actor.subject.clone(), actor.clone());
+        }
+        Ok(())
+    }
+
+    /// Makes the processes, teams and people that the reports taken name for the first time; answers what the audit
+    /// chain is to say of it.
+    pub(super) async fn create_missing(
+        &mut self,
+        db: &impl Connection,
+        call: &Call,
+        permit: &Permit,
+        source: &str,
+    ) -> Result<Vec<NewEntry>> {
+        let mut entries = Vec::new();
+        let told = |key: &str| json!({"key": key, "source": source});
+        for key in std::mem::take(&mut self.missing_teams) {
+            let code_prefix = teams::free_prefix(db, &key).await?;
+            let new = NewTeam { id: TeamId(new_id()), key: key.clone(), name: key.clone(), code_prefix };
+            let team = TeamId(teams::insert(db, permit, new, call.now).await?.id);
+            entries.push(record::plain(call, "team.created", team, Some(team), told(&key)));
+            self.teams.insert(key, team);
+        }
+        for key in std::mem::take(&mut self.missing_processes) {
+            let description = format!("First seen in executions from {source}.");
+            let input = ProcessInput { name: key.clone(), key: key.clone(), description, owner: None, team: None };
+            let process = process_app::insert(db, call, permit, &input).await?;
+            entries.push(record::plain(call, "process.created", process, None, told(&key)));
+            self.processes.insert(key, process);
+        }
+        for (subject, actor) in std::mem::take(&mut self.actors) {
+            let profile = Profile {
+                issuer: issuer(source),
+                subject: subject.clone(),
+                name: actor.name,
+                email: None,
+                email_verified: false,
+                digest: String::new(),
+            };
+            let person = people::upsert(db, PersonId(new_id()), &profile, call.now).await?;
+            self.people.insert(subject, PersonId(person.id));
+        }
+        Ok(entries)
+    }
+
+    /// A run with everything that it names in the place of names.
+    pub(super) fn resolve(&self, changed: Changed) -> Result<RunToStore> {
+        let Changed { id, exists, run_id, run } = changed;
+        let of_sop = run.sop.as_ref().and_then(|code| self.sops.get(code));
+        let of_process = run.process.as_ref().and_then(|key| self.processes.get(key)).copied();
+        let process = of_sop.map(|(_, process)| *process).or(of_process);
+        let process = process.ok_or_else(|| Error::internal(format!("run {run_id} has no process")))?;
+        let times = self.times.get(&process.0).map(Vec::as_slice).unwrap_or_default();
+        let code_of = |time: &InForce| self.codes.get(&time.sop.0).cloned();
+        let version = version_of(&run, run.sop.as_deref(), times, code_of);
+        Ok(RunToStore {
+            id,
+            exists,
+            run_id,
+            process,
+            sop: of_sop.map(|(sop, _)| *sop).or(version.sop),
+            version: version.version,
+            team: run.team.as_ref().and_then(|key| self.teams.get(key)).copied(),
+            actor: run.actor.as_ref().and_then(|actor| self.people.get(&actor.subject)).copied(),
+            found: version.found,
+            run,
+        })
+    }
+}
+
+/// People as a source knows them are its own until they are linked.
+fn issuer(source: &str) -> String {
+    format!("source:{source}")
+}

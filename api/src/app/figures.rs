@@ -1,0 +1,39 @@
+//! Figures, within the reach of who asks.
+
+use sopwith_domain::access::{Action, Actor, Permission, Reach, Resource};
+use sopwith_domain::error::Refusal;
+
+use super::Call;
+use crate::error::Result;
+use crate::store::executions::FiguresReach;
+use crate::store::figures::{Figures, MAX_GROUPS, Question, compute};
+use crate::store::sops;
+
+/// Whose executions and figures an actor reads.
+#[must_use]
+pub fn reach(actor: &Actor) -> FiguresReach {
+    FiguresReach { reach: actor.reach(Permission::FiguresRead), person: actor.person }
+}
+
+/// The figures that are asked for.
+///
+/// # Errors
+/// `Forbidden` for someone who reads no figures at all; `Invalid` for too many groups.
+pub async fn answer(call: &Call, question: &Question) -> Result<Vec<Figures>> {
+    let who = reach(&call.actor);
+    let none = matches!(&who.reach, Reach::Teams(teams) if teams.is_empty());
+    if none && !owns_any(call).await? {
+        call.permit(Action::ReadFigures, Resource::Organisation)?;
+    }
+    let figures = compute(call.store.read(), &who, question).await?;
+    if figures.len() > MAX_GROUPS {
+        let why = format!("more than {MAX_GROUPS} groups: ask for less at a time");
+        return Err(Refusal::invalid("groupBy", why).into());
+    }
+    Ok(figures)
+}
+
+async fn owns_any(call: &Call) -> Result<bool> {
+    let own = sops::SopFilter { owner: Some(call.actor.person), ..Default::default() };
+    Ok(sops::count(call.store.read(), &call.actor.visibility(), &own).await? > 0)
+}

@@ -1,0 +1,240 @@
+//! SOPs: creation, retirement, revival, another owner.
+
+use serde_json::json;
+use sopwith_domain::access::{Action, Resource};
+use sopwith_domain::content::{ContentHash, Document};
+use sopwith_domain::error::Refusal;
+use sopwith_domain::ids::{PersonId, ProcessId, RequestId, SopId, TeamId, VersionId};
+use sopwith_domain::lifecycle::{Effect, NewDraft, Procedure, Reviewed, SopState};
+use sopwith_domain::policy::{PolicyKind, Risk};
+
+use super::versions::{ReviewData, check_document, document_of, review_data};
+use super::{Call, IdempotencyKey, record};
+use crate::clock::new_id;
+use crate::error::Result;
+use crate::store::sops::NewSop;
+use crate::store::{Connection, audit, contents, people, procedures, processes, retry, sops as stored, teams};
+
+/// An SOP to be made, with its first draft.
+#[derive(Debug, Clone)]
+pub struct SopInput {
+    /// The process that it is for.
+    pub process: ProcessId,
+    /// The team that keeps it.
+    pub team: TeamId,
+    /// Who answers for it; the creator when absent.
+    pub owner: Option<PersonId>,
+    /// What goes wrong when it is not followed.
+    pub risk: Risk,
+    /// 3, 6 or 12.
+    pub review_cadence_months: i32,
+    /// What the first draft says.
+    pub document: Document,
+}
+
+/// Makes an SOP with its first draft.
+///
+/// # Errors
+/// `Forbidden` without the permission; `Invalid` content; `Conflict` when the process has an SOP, with its code.
+pub async fn create(call: &Call, input: SopInput, key: Option<IdempotencyKey>) -> Result<SopId> {
+    retry(|| create_once(call, &input, key.as_ref())).await
+}
+
+async fn create_once(call: &Call, input: &SopInput, key: Option<&IdempotencyKey>) -> Result<SopId> {
+    let permit = call.permit(Action::CreateSop, Resource::Team(input.team))?;
+    let tx = call.store.begin().await?;
+    if let Some(made) = call.made_before(&tx, "sopCreate", key).await? {
+        return Ok(SopId(made));
+    }
+    check_places(&tx, input).await?;
+    if ![3, 6, 12].contains(&input.review_cadence_months) {
+        return Err(Refusal::invalid("reviewCadenceMonths", "a cadence is 3, 6 or 12 months").into());
+    }
+    let mut document = input.document.clone();
+    document.content.assign_keys(None);
+    check_document(&document)?;
+    let owner = input.owner.unwrap_or(call.actor.person);
+    let (id, content) = (SopId(new_id()), contents::put(&tx, &permit, &document, call.now).await?);
+    let new = NewSop {
+        id,
+        code: teams::next_code(&tx, &permit, input.team).await?,
+        title: document.content.title.clone(),
+        process: input.process,
+        team: input.team,
+        owner,
+        risk: input.risk,
+        review_cadence_months: input.review_cadence_months,
+    };
+    let told = json!({
+        "code": new.code, "process": input.process.to_string(), "team": input.team.to_string(),
+        "owner": owner.to_string(), "risk": input.risk, "reviewCadenceMonths": input.review_cadence_months,
+    });
+    stored::insert(&tx, &permit, new, call.now).await?;
+    call.remember(&tx, "sopCreate", key, id.0).await?;
+    let mut created = record::plain(call, "sop.created", id, Some(input.team), told);
+    created.sop = Some(id);
+    audit::append(&tx, vec![created]).await?;
+    let procedure = empty(id, input, owner);
+    let effects = procedure.create_draft(draft(call, &document, content, None))?;
+    call.carry_out(&tx, &permit, &procedure, &effects).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// The SOP as it is just made, without a version.
+fn empty(id: SopId, input: &SopInput, owner: PersonId) -> Procedure {
+    Procedure {
+        id,
+        team: input.team,
+        owner,
+        risk: input.risk,
+        state: SopState::Draft,
+        revision: 1,
+        versions: Vec::new(),
+        request: None,
+    }
+}
+
+pub(super) fn draft(call: &Call, document: &Document, content: ContentHash, based_on: Option<VersionId>) -> NewDraft {
+    NewDraft {
+        id: VersionId(new_id()),
+        kind: document.kind,
+        content,
+        effective_at: document.effective_at,
+        based_on,
+        creator: call.actor.person,
+    }
+}
+
+async fn check_places(db: &impl Connection, input: &SopInput) -> Result<()> {
+    if processes::by_ids(db, &[input.process.0]).await?.is_empty() {
+        return Err(Refusal::NotFound("process").into());
+    }
+    if teams::by_ids(db, &[input.team.0]).await?.is_empty() {
+        return Err(Refusal::NotFound("team").into());
+    }
+    if let Some(owner) = input.owner
+        && people::by_ids(db, &[owner.0]).await?.is_empty()
+    {
+        return Err(Refusal::NotFound("person").into());
+    }
+    refuse_second(db, input.process).await
+}
+
+/// Refuses a second SOP for a process with the code of the first.
+async fn refuse_second(db: &impl Connection, process: ProcessId) -> Result<()> {
+    let first = stored::of_processes(db, &[process.0]).await?;
+    match first.into_iter().find(|row| row.state != SopState::Retired.as_str()) {
+        Some(row) => Err(Refusal::conflict(format!("this process has the SOP {}", row.code)).into()),
+        None => Ok(()),
+    }
+}
+
+/// Asks for the retirement of an SOP.
+///
+/// # Errors
+/// Those of [`Procedure::request_retirement`]; `Forbidden` for anyone but the owner.
+pub async fn retire(
+    call: &Call,
+    sop: SopId,
+    revision: i64,
+    reason: &str,
+    successor: Option<SopId>,
+) -> Result<RequestId> {
+    retry(|| async {
+        let tx = call.store.begin().await?;
+        let (procedure, permit) = call.open(&tx, sop, Action::RetireSop).await?;
+        if let Some(id) = successor {
+            let seen = stored::by_ids(&tx, &[id.0]).await?.pop().filter(|row| row.was_published);
+            seen.ok_or(Refusal::NotFound("SOP"))?;
+        }
+        let request = RequestId(new_id());
+        let ReviewData { policy, people } = review_data(&tx, &procedure, PolicyKind::Retirement).await?;
+        let review = Reviewed { request, policy: &policy, people: &people, now: call.now };
+        let effects = procedure.request_retirement(revision, call.actor.person, reason, successor, &review)?;
+        call.carry_out(&tx, &permit, &procedure, &effects).await?;
+        tx.commit().await?;
+        Ok(request)
+    })
+    .await
+}
+
+/// Brings a retired SOP back as a draft with the content of its newest version, or of one that is named.
+///
+/// # Errors
+/// Those of [`Procedure::revive`]; `Forbidden` for anyone but the owner; `Conflict` when the process has another SOP.
+pub async fn revive(
+    call: &Call,
+    sop: SopId,
+    revision: i64,
+    based_on: Option<VersionId>,
+    key: Option<IdempotencyKey>,
+) -> Result<VersionId> {
+    retry(|| async {
+        let tx = call.store.begin().await?;
+        let (procedure, permit) = call.open(&tx, sop, Action::ReviveSop).await?;
+        if let Some(made) = call.made_before(&tx, "sopRevive", key.as_ref()).await? {
+            return Ok(VersionId(made));
+        }
+        let row = stored::by_ids(&tx, &[sop.0]).await?.pop().ok_or(Refusal::NotFound("SOP"))?;
+        if procedure.state == SopState::Retired {
+            refuse_second(&tx, ProcessId(row.process_id)).await?;
+        }
+        let newest = procedure.versions.iter().rev();
+        let base = based_on
+            .or_else(|| newest.clone().find(|v| v.state.was_in_force()).or(newest.clone().next()).map(|v| v.id));
+        let base = base.ok_or(Refusal::NotFound("version"))?;
+        let mut document = document_of(&tx, &procedure, base).await?;
+        super::versions::fresh(&mut document);
+        let content = contents::put(&tx, &permit, &document, call.now).await?;
+        let draft = draft(call, &document, content, Some(base));
+        let id = draft.id;
+        let effects = procedure.revive(revision, draft)?;
+        call.carry_out(&tx, &permit, &procedure, &effects).await?;
+        call.remember(&tx, "sopRevive", key.as_ref(), id.0).await?;
+        tx.commit().await?;
+        Ok(id)
+    })
+    .await
+}
+
+/// Makes another person the owner.
+///
+/// # Errors
+/// Those of [`Procedure::hand_over`]; `Forbidden`; `NotFound` for an unknown person.
+pub async fn hand_over(call: &Call, sop: SopId, revision: i64, to: PersonId) -> Result<SopId> {
+    retry(|| async {
+        let tx = call.store.begin().await?;
+        let (procedure, permit) = call.open(&tx, sop, Action::HandOverSop).await?;
+        if people::by_ids(&tx, &[to.0]).await?.is_empty() {
+            return Err(Refusal::NotFound("person").into());
+        }
+        let effects = procedure.hand_over(revision, to)?;
+        call.carry_out(&tx, &permit, &procedure, &effects).await?;
+        tx.commit().await?;
+        Ok(sop)
+    })
+    .await
+}
+
+/// Publishes what is due; answers how many versions were published. Exactly one replica publishes each, since only
+/// one meets the version as it was.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn publish_due(call: &Call) -> Result<u64> {
+    let permit = sopwith_domain::access::Permit::clock();
+    let mut published = 0;
+    for (sop, version) in procedures::due(call.store.read(), call.now).await? {
+        let tx = call.store.begin().await?;
+        let Some(procedure) = procedures::load(&tx, sop, true).await? else { continue };
+        // Another replica may have been first: then it is no longer due.
+        let Ok(effects) = procedure.publish_due(version, call.now) else { continue };
+        call.carry_out(&tx, &permit, &procedure, &effects).await?;
+        tx.commit().await?;
+        published +=
+            effects.iter().filter(|e| matches!(e, Effect::VersionMoved { version: v, .. } if *v == version)).count()
+                as u64;
+    }
+    Ok(published)
+}

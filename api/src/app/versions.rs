@@ -1,0 +1,166 @@
+//! Versions: drafts, edits, submission, giving up.
+
+use sopwith_domain::access::Action;
+use sopwith_domain::approval::Candidate;
+use sopwith_domain::content::{Document, MAX_DOCUMENT};
+use sopwith_domain::error::{Problem, Refusal};
+use sopwith_domain::ids::{RequestId, SopId, VersionId};
+use sopwith_domain::lifecycle::{Procedure, Reviewed, Submission};
+use sopwith_domain::policy::{Policy, PolicyKind, select};
+
+use super::sops::draft;
+use super::{Call, IdempotencyKey};
+use crate::clock::new_id;
+use crate::error::{Error, Result};
+use crate::store::{Connection, contents, people, policies, retry};
+
+/// Begins a draft with the content of the version in force, or of one that is named, or with content that is given.
+///
+/// # Errors
+/// Those of [`Procedure::create_draft`]; `Forbidden` without the permission; `Invalid` content.
+pub async fn create(
+    call: &Call,
+    sop: SopId,
+    based_on: Option<VersionId>,
+    document: Option<Document>,
+    key: Option<IdempotencyKey>,
+) -> Result<VersionId> {
+    retry(|| async {
+        let tx = call.store.begin().await?;
+        let (procedure, permit) = call.open(&tx, sop, Action::EditSop).await?;
+        if let Some(made) = call.made_before(&tx, "versionCreate", key.as_ref()).await? {
+            return Ok(VersionId(made));
+        }
+        let base = based_on.or_else(|| procedure.in_force().map(|v| v.id));
+        let before = match base {
+            Some(id) => Some(document_of(&tx, &procedure, id).await?),
+            None => None,
+        };
+        let document = match (document.clone(), &before) {
+            (Some(mut given), before) => {
+                given.content.assign_keys(before.as_ref().map(|d| &d.content));
+                given
+            }
+            (None, Some(before)) => {
+                let mut same = before.clone();
+                fresh(&mut same);
+                same
+            }
+            (None, None) => return Err(Refusal::invalid("content", "there is no version to begin from").into()),
+        };
+        check_document(&document)?;
+        let content = contents::put(&tx, &permit, &document, call.now).await?;
+        let draft = draft(call, &document, content, base);
+        let id = draft.id;
+        let effects = procedure.create_draft(draft)?;
+        call.carry_out(&tx, &permit, &procedure, &effects).await?;
+        call.remember(&tx, "versionCreate", key.as_ref(), id.0).await?;
+        tx.commit().await?;
+        Ok(id)
+    })
+    .await
+}
+
+/// A draft that begins from an earlier content has its own change log and effective date to be written.
+pub(super) fn fresh(document: &mut Document) {
+    document.content.change_log = sopwith_domain::content::ChangeLog::default();
+    document.effective_at = None;
+    document.kind = sopwith_domain::content::ChangeKind::Material;
+}
+
+/// Replaces what a draft says.
+///
+/// # Errors
+/// Those of [`Procedure::edit`]; `Forbidden` without the permission; `Invalid` content.
+pub async fn edit(call: &Call, version: VersionId, revision: i64, document: Document) -> Result<VersionId> {
+    retry(|| async {
+        let tx = call.store.begin().await?;
+        let (procedure, permit) = call.open_by_version(&tx, version, Action::EditSop).await?;
+        let mut document = document.clone();
+        let before = document_of(&tx, &procedure, version).await?;
+        document.content.assign_keys(Some(&before.content));
+        check_document(&document)?;
+        let effects = procedure.edit(version, revision, call.actor.person, &document)?;
+        contents::put(&tx, &permit, &document, call.now).await?;
+        call.carry_out(&tx, &permit, &procedure, &effects).await?;
+        tx.commit().await?;
+        Ok(version)
+    })
+    .await
+}
+
+/// Freezes a draft and asks for its approval.
+///
+/// # Errors
+/// Those of [`Procedure::submit`]; `Forbidden` without the permission.
+pub async fn submit(call: &Call, version: VersionId, revision: i64) -> Result<RequestId> {
+    retry(|| async {
+        let tx = call.store.begin().await?;
+        let (procedure, permit) = call.open_by_version(&tx, version, Action::EditSop).await?;
+        let document = document_of(&tx, &procedure, version).await?;
+        let in_force = match procedure.in_force() {
+            Some(v) => Some(contents::get(&tx, &v.content.to_string()).await?),
+            None => None,
+        };
+        let request = RequestId(new_id());
+        let ReviewData { policy, people } = review_data(&tx, &procedure, document.kind.into()).await?;
+        let review = Reviewed { request, policy: &policy, people: &people, now: call.now };
+        let given = Submission {
+            version,
+            revision,
+            submitter: call.actor.person,
+            document: &document,
+            in_force: in_force.as_ref(),
+        };
+        let effects = procedure.submit(&given, &review)?;
+        call.carry_out(&tx, &permit, &procedure, &effects).await?;
+        tx.commit().await?;
+        Ok(request)
+    })
+    .await
+}
+
+/// Gives a version up.
+///
+/// # Errors
+/// Those of [`Procedure::discard`]; `Forbidden` for anyone but a contributor or the owner.
+pub async fn discard(call: &Call, version: VersionId, revision: i64, reason: &str) -> Result<VersionId> {
+    retry(|| async {
+        let tx = call.store.begin().await?;
+        let (procedure, permit) = call.open_by_version(&tx, version, Action::Discard).await?;
+        let effects = procedure.discard(version, revision, reason)?;
+        call.carry_out(&tx, &permit, &procedure, &effects).await?;
+        tx.commit().await?;
+        Ok(version)
+    })
+    .await
+}
+
+/// The policy that applies to a procedure, and everyone who holds a role that it names.
+pub(super) struct ReviewData {
+    pub(super) policy: Policy,
+    pub(super) people: Vec<Candidate>,
+}
+
+pub(super) async fn review_data(db: &impl Connection, procedure: &Procedure, kind: PolicyKind) -> Result<ReviewData> {
+    let policies = policies::of_kind(db, kind).await?;
+    let policy = select(&policies, kind, procedure.team, procedure.risk).cloned();
+    let policy = policy.ok_or_else(|| Error::internal(format!("there is no policy for {kind}")))?;
+    let roles: Vec<String> = policy.stages.iter().map(|s| s.role.clone()).collect();
+    Ok(ReviewData { people: people::candidates(db, &roles).await?, policy })
+}
+
+/// What a version of a procedure says.
+pub(super) async fn document_of(db: &impl Connection, procedure: &Procedure, id: VersionId) -> Result<Document> {
+    let version = procedure.version(id).ok_or(Refusal::NotFound("version"))?;
+    contents::get(db, &version.content.to_string()).await
+}
+
+/// Refuses a document that cannot be kept even as a draft.
+pub(super) fn check_document(document: &Document) -> Result<()> {
+    let mut problems: Vec<Problem> = document.content.check().into_iter().map(|p| p.under("content")).collect();
+    if document.canonical().0.len() > MAX_DOCUMENT {
+        problems.push(Problem::at("content", format!("at most {MAX_DOCUMENT} bytes in all")));
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Refusal::Invalid(problems).into()) }
+}

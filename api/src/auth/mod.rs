@@ -1,0 +1,5 @@
+//! Who somebody is.
+
+pub mod claims;
+pub mod jwks;
+pub mod token;

@@ -1,0 +1,109 @@
+//! Configuration: defaults, under a TOML file, under `SOPWITH_...` environment variables.
+//!
+//! A nested setting is reached with a double underscore: `SOPWITH_AUTH__ISSUER` is `issuer` in `[auth]`. Unknown keys
+//! and variables are refused by name, since a misspelt setting that is silently ignored is found out too late.
+
+mod load;
+mod redact;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+pub use load::ConfigError;
+
+use crate::auth::token::AuthConfig;
+
+/// Everything an operator can set. `sopwith.example.toml` lists the same with the defaults.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the data is: `sqlite://PATH?mode=rwc` for the embedded database (one process), or
+    /// `postgres://USER:PASSWORD@HOST/NAME` for PostgreSQL 14 or later (any number of replicas).
+    pub database_url: String,
+    /// Upper limit of open database connections of this process, at least 1.
+    pub database_max_connections: u32,
+    /// Address and port to serve on. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Largest request body accepted, in bytes, at least 1024.
+    pub max_body_bytes: usize,
+    /// A request that takes longer is ended with an error; in seconds, 1 to 86400.
+    pub request_timeout_seconds: u64,
+    /// How long a shutdown waits for requests in flight; in seconds, 0 (wait for none) to 86400.
+    pub shutdown_timeout_seconds: u64,
+    /// Deepest nesting of fields in a GraphQL operation. Introspection by graphql-js needs 15.
+    pub max_depth: usize,
+    /// Highest complexity of a GraphQL operation, in points: one per field, times the size of the lists around it.
+    pub max_complexity: usize,
+    /// Whether the schema can be asked for over GraphQL.
+    pub introspection: bool,
+    /// The bearer token that `/metrics/domain` asks for. Without one, that page is closed.
+    pub metrics_token: Option<String>,
+    /// Opens `/metrics/domain` to everyone who can reach the port, token or not.
+    pub metrics_domain_open: bool,
+    /// How often versions whose effective date has come are looked for; in seconds, 1 to 86400.
+    pub scheduler_interval_seconds: u64,
+    /// What is logged and how.
+    pub log: LogConfig,
+    /// How people and integrations prove who they are.
+    pub auth: AuthConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            database_url: "sqlite://sopwith.db?mode=rwc".to_owned(),
+            database_max_connections: 10,
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            max_body_bytes: 4 * 1024 * 1024,
+            request_timeout_seconds: 30,
+            shutdown_timeout_seconds: 30,
+            max_depth: 15,
+            max_complexity: 20_000,
+            introspection: true,
+            metrics_token: None,
+            metrics_domain_open: false,
+            scheduler_interval_seconds: 5,
+            log: LogConfig::default(),
+            auth: AuthConfig::default(),
+        }
+    }
+}
+
+/// Logging. Lines go to standard error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// One JSON object per line for machines, or text for people.
+    pub format: LogFormat,
+    /// Levels by target, such as `info` or `info,sopwith=debug`. `SOPWITH_LOG` is short for `SOPWITH_LOG__FILTER`.
+    pub filter: String,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { format: LogFormat::Json, filter: "info".to_owned() }
+    }
+}
+
+/// The shape of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object per line.
+    Json,
+    /// Plain text.
+    Text,
+}
+
+/// Shows every setting but the secrets, so that a configuration may be logged.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = serde_json::to_value(self).map_err(|_| fmt::Error)?;
+        redact::secrets(&mut shown);
+        write!(f, "Config {shown:#}")
+    }
+}

@@ -1,0 +1,6 @@
+mod app;
+mod auth;
+mod clock;
+mod error;
+mod store;
+fn main() {}

@@ -1,0 +1,180 @@
+//! The database. Entities are private to this room; what is changed asks for the `Permit` that `decide()` gave.
+
+mod entity;
+
+pub mod approvals;
+pub mod audit;
+pub mod contents;
+pub mod executions;
+pub mod figures;
+pub mod idempotency;
+pub mod imports;
+pub mod page;
+pub mod people;
+pub mod policies;
+pub mod procedures;
+pub mod processes;
+pub mod search;
+pub mod sops;
+pub mod teams;
+
+use std::time::Duration;
+
+use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use sopwith_domain::time::Timestamp;
+
+use crate::error::{Error, Result};
+
+pub use sea_orm::ConnectionTrait as Connection;
+pub use uuid::Uuid;
+
+/// How long a request waits for a connection, and SQLite for its one writer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The database: one pool on PostgreSQL; a single writer and a pool of readers on SQLite.
+#[derive(Clone, Debug)]
+pub struct Store {
+    write: DatabaseConnection,
+    read: DatabaseConnection,
+}
+
+impl Store {
+    /// Opens the database of this URL.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or the URL is of neither kind.
+    pub async fn open(url: &str, max_connections: u32) -> Result<Self> {
+        if url.starts_with("sqlite:") {
+            let write = sqlite(url, 1).await?;
+            let read = sqlite(url, max_connections).await?;
+            Ok(Self { write, read })
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let mut options = ConnectOptions::new(url);
+            options.max_connections(max_connections).acquire_timeout(PATIENCE).sqlx_logging(false);
+            let pool = Database::connect(options).await?;
+            Ok(Self { write: pool.clone(), read: pool })
+        } else {
+            Err(Error::internal("the database URL must begin with sqlite:, postgres:// or postgresql://"))
+        }
+    }
+
+    /// Counts statements in both pools.
+    pub fn observe(&mut self, observer: impl Fn() + Clone + Send + Sync + 'static) {
+        let (a, b) = (observer.clone(), observer);
+        self.write.set_metric_callback(move |_| a());
+        self.read.set_metric_callback(move |_| b());
+    }
+
+    /// For reading.
+    #[must_use]
+    pub fn read(&self) -> &DatabaseConnection {
+        &self.read
+    }
+
+    /// The writing connection, for migrations.
+    #[must_use]
+    pub fn writer(&self) -> &DatabaseConnection {
+        &self.write
+    }
+
+    /// Begins a transaction that will write. On SQLite it has the write lock from the start, so that it cannot be
+    /// refused half-way.
+    ///
+    /// # Errors
+    /// When no connection can be had in time.
+    pub async fn begin(&self) -> Result<DatabaseTransaction> {
+        let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
+        let options = TransactionOptions { sqlite_transaction_mode, ..TransactionOptions::default() };
+        Ok(self.write.begin_with_options(options).await?)
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<()> {
+        self.read.ping().await?;
+        Ok(self.write.ping().await?)
+    }
+
+    /// Closes every connection, so that SQLite leaves one file behind.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn close(self) -> Result<()> {
+        self.read.close().await?;
+        Ok(self.write.close().await?)
+    }
+
+    /// Size and idle count of the pools.
+    #[must_use]
+    pub fn connections(&self) -> (u32, usize) {
+        let of = |c: &DatabaseConnection| match c.get_database_backend() {
+            DbBackend::Postgres => {
+                let pool = c.get_postgres_connection_pool();
+                (pool.size(), pool.num_idle())
+            }
+            _ => {
+                let pool = c.get_sqlite_connection_pool();
+                (pool.size(), pool.num_idle())
+            }
+        };
+        match self.read.get_database_backend() {
+            DbBackend::Postgres => of(&self.read),
+            _ => (of(&self.read).0 + of(&self.write).0, of(&self.read).1 + of(&self.write).1),
+        }
+    }
+}
+
+async fn sqlite(url: &str, connections: u32) -> Result<DatabaseConnection> {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(connections).acquire_timeout(PATIENCE).sqlx_logging(false);
+    // The settings that make it durable and let readers go on while one writes.
+    options.map_sqlx_sqlite_opts(|o| {
+        o.journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(PATIENCE)
+            .pragma("cache_size", "-16000")
+    });
+    Ok(Database::connect(options).await?)
+}
+
+/// Reads an enumeration back.
+fn parse<T: std::str::FromStr>(text: &str) -> Result<T>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(Error::internal)
+}
+
+fn micros(at: Option<Timestamp>) -> Option<i64> {
+    at.map(Timestamp::micros)
+}
+
+/// Refuses when a guarded write did not meet its row as it was.
+fn exactly_one(rows: u64) -> Result<()> {
+    if rows == 1 {
+        Ok(())
+    } else {
+        Err(sopwith_domain::error::Refusal::conflict("it was changed in the meantime").into())
+    }
+}
+
+/// Runs an operation again when it collided with another.
+///
+/// # Errors
+/// Those of the operation; `Unavailable` when it keeps colliding.
+pub async fn retry<T, F: Future<Output = Result<T>>>(mut operation: impl FnMut() -> F) -> Result<T> {
+    for attempt in 1..=5_u64 {
+        match operation().await {
+            Err(Error::Collided) => tokio::time::sleep(Duration::from_millis(5 * attempt * attempt)).await,
+            answer => return answer,
+        }
+    }
+    Err(Error::Unavailable)
+}

@@ -1,0 +1,399 @@
+//! Figures computed from the raw executions. Everything that asks for figures asks here, so that roll-ups can take the
+//! place of these statements without anyone noticing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use sea_orm::ExprTrait as _;
+use sea_orm::entity::prelude::*;
+use sea_orm::{DbBackend, QueryResult, Statement};
+use sopwith_domain::access::Reach;
+use sopwith_domain::ids::{ProcessId, SopId, TeamId, VersionId};
+use sopwith_domain::metrics::Ranks;
+use sopwith_domain::time::{DAY, HOUR, Timestamp};
+
+use super::executions::FiguresReach;
+use super::{Connection, parse};
+use crate::error::Result;
+
+/// What figures are grouped by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Dimension {
+    /// By process.
+    Process,
+    /// By SOP.
+    Sop,
+    /// By version.
+    Version,
+    /// By the team that performed it.
+    Team,
+}
+
+impl Dimension {
+    fn column(self) -> &'static str {
+        match self {
+            Self::Process => "process_id",
+            Self::Sop => "sop_id",
+            Self::Version => "version_id",
+            Self::Team => "team_id",
+        }
+    }
+}
+
+/// Time buckets, in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bucket {
+    /// Hours.
+    Hour,
+    /// Days.
+    Day,
+    /// Weeks, from Monday.
+    Week,
+    /// Months.
+    Month,
+}
+
+impl Bucket {
+    /// SQL for the first microsecond of the bucket of `at`.
+    fn start(self, backend: DbBackend) -> String {
+        let at = COHORT;
+        match (self, backend) {
+            (Self::Hour, _) => format!("({at} / {HOUR}) * {HOUR}"),
+            (Self::Day, _) => format!("({at} / {DAY}) * {DAY}"),
+            // 1970-01-01 was a Thursday.
+            (Self::Week, _) => format!("(({at} + {}) / {}) * {} - {}", 3 * DAY, 7 * DAY, 7 * DAY, 3 * DAY),
+            (Self::Month, DbBackend::Sqlite) => {
+                format!("CAST(strftime('%s', strftime('%Y-%m-01', {at} / 1000000, 'unixepoch')) AS INTEGER) * 1000000")
+            }
+            (Self::Month, _) => format!(
+                "(EXTRACT(EPOCH FROM date_trunc('month', to_timestamp({at} / 1000000) AT TIME ZONE 'UTC')))::bigint \
+                 * 1000000"
+            ),
+        }
+    }
+}
+
+/// A run belongs to the time in which it started; one without a start to that of its finish.
+const COHORT: &str = "COALESCE(started_at, finished_at, received_at)";
+/// The runs that have a completion time. An abandoned one was not completed.
+const COMPLETED: &str =
+    "started_at IS NOT NULL AND finished_at IS NOT NULL AND (outcome IS NULL OR outcome <> 'ABANDONED')";
+
+/// Which figures are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Question {
+    /// Of this process.
+    pub process: Option<ProcessId>,
+    /// Of this SOP.
+    pub sop: Option<SopId>,
+    /// Of this version.
+    pub version: Option<VersionId>,
+    /// Of runs performed by this team.
+    pub team: Option<TeamId>,
+    /// Of runs that started at this time or later.
+    pub from: Option<Timestamp>,
+    /// Of runs that started before this time.
+    pub to: Option<Timestamp>,
+    /// Grouped by these.
+    pub by: BTreeSet<Dimension>,
+    /// And by time.
+    pub bucket: Option<Bucket>,
+}
+
+/// What a group of runs has in common.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Group {
+    /// The process.
+    pub process: Option<Uuid>,
+    /// The SOP.
+    pub sop: Option<Uuid>,
+    /// The version.
+    pub version: Option<Uuid>,
+    /// The team.
+    pub team: Option<Uuid>,
+    /// The first microsecond of the time bucket.
+    pub bucket: Option<i64>,
+}
+
+/// A percentile of completion times with its interval, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Percentile {
+    /// The nearest-rank value.
+    pub value: i64,
+    /// The lower end.
+    pub low: i64,
+    /// The upper end.
+    pub high: i64,
+}
+
+/// The figures of a group of runs.
+#[derive(Debug, Clone, Default)]
+pub struct Figures {
+    /// What the runs have in common.
+    pub group: Group,
+    /// How many.
+    pub runs: i64,
+    /// By what they say of the SOP in force: followed, deviated, not followed, unknown.
+    pub adherence: [i64; 4],
+    /// Those that ended.
+    pub finished: i64,
+    /// Of those, the ones with an error or the outcome FAILED.
+    pub with_errors: i64,
+    /// Violations in all of them.
+    pub violations: i64,
+    /// Those with a completion time.
+    pub completed: i64,
+    /// The sum of completion times, in microseconds.
+    pub completion_sum: i64,
+    /// Percentiles by their number; empty when nothing was completed.
+    pub percentiles: BTreeMap<i64, Percentile>,
+}
+
+/// The percentiles that are given.
+pub const PERCENTILES: [i64; 3] = [50, 90, 95];
+
+/// More groups than this are not answered.
+pub const MAX_GROUPS: usize = 2_000;
+
+/// The figures that are asked for, within reach, in the order of their groups; at most one more than [`MAX_GROUPS`].
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn compute(db: &impl Connection, who: &FiguresReach, question: &Question) -> Result<Vec<Figures>> {
+    let mut sql = Sql::new(db.get_database_backend());
+    let groups = sql.groups(question);
+    sql.text(&format!(
+        "SELECT {}COUNT(*) AS runs, \
+            SUM(CASE WHEN adherence = 'FOLLOWED' THEN 1 ELSE 0 END) AS followed, \
+            SUM(CASE WHEN adherence = 'DEVIATED' THEN 1 ELSE 0 END) AS deviated, \
+            SUM(CASE WHEN adherence = 'NOT_FOLLOWED' THEN 1 ELSE 0 END) AS not_followed, \
+            SUM(CASE WHEN adherence = 'UNKNOWN' THEN 1 ELSE 0 END) AS unknown, \
+            SUM(CASE WHEN finished_at IS NOT NULL THEN 1 ELSE 0 END) AS finished, \
+            SUM(CASE WHEN finished_at IS NOT NULL AND (errors > 0 OR outcome = 'FAILED') THEN 1 ELSE 0 END) AS failed, \
+            SUM(violations) AS violations, \
+            SUM(CASE WHEN {COMPLETED} THEN 1 ELSE 0 END) AS completed, \
+            CAST(COALESCE(SUM(CASE WHEN {COMPLETED} THEN finished_at - started_at END), 0) AS bigint) AS total \
+         FROM execution WHERE ",
+        groups.selected
+    ));
+    sql.conditions(who, question);
+    if !groups.names.is_empty() {
+        sql.text(&format!(" GROUP BY {0} ORDER BY {0} LIMIT {1}", groups.numbers, MAX_GROUPS + 1));
+    }
+    let rows = db.query_all_raw(sql.statement()).await?;
+    let mut figures = rows.iter().map(|row| read(row, &groups)).collect::<Result<Vec<_>>>()?;
+    figures.retain(|f| f.runs > 0);
+    if figures.len() <= MAX_GROUPS {
+        add_percentiles(db, who, question, &mut figures).await?;
+    }
+    Ok(figures)
+}
+
+async fn add_percentiles(
+    db: &impl Connection,
+    who: &FiguresReach,
+    question: &Question,
+    figures: &mut [Figures],
+) -> Result<()> {
+    // Ranks depend on the size of the group alone: which are wanted is handed in as (size, rank).
+    let sizes: BTreeSet<i64> = figures.iter().map(|f| f.completed).collect();
+    let ranks = |n: i64| PERCENTILES.iter().filter_map(move |p| Ranks::of(*p, n));
+    let wanted: BTreeSet<(i64, i64)> =
+        sizes.iter().flat_map(|n| ranks(*n).flat_map(move |r| [(*n, r.at), (*n, r.low), (*n, r.high)])).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let mut sql = Sql::new(db.get_database_backend());
+    let groups = sql.groups(question);
+    let wanted: Vec<String> = wanted.iter().map(|(n, rank)| format!("({n}, {rank})")).collect();
+    let partition = if groups.names.is_empty() { "1".to_owned() } else { groups.names.join(", ") };
+    sql.text(&format!(
+        "WITH wanted (n, rank) AS (VALUES {}), \
+            completed AS (SELECT {}finished_at - started_at AS took FROM execution WHERE {COMPLETED} AND ",
+        wanted.join(", "),
+        groups.selected
+    ));
+    sql.conditions(who, question);
+    sql.text(&format!(
+        "), ranked AS (SELECT completed.*, ROW_NUMBER() OVER (PARTITION BY {partition} ORDER BY took) AS rank, \
+            COUNT(*) OVER (PARTITION BY {partition}) AS n FROM completed) \
+         SELECT ranked.* FROM ranked JOIN wanted ON wanted.n = ranked.n AND wanted.rank = ranked.rank"
+    ));
+    let mut found: BTreeMap<(Group, i64), i64> = BTreeMap::new();
+    for row in db.query_all_raw(sql.statement()).await? {
+        found.insert((groups.read(&row)?, row.try_get("", "rank")?), row.try_get("", "took")?);
+    }
+    for figure in figures {
+        for percent in PERCENTILES {
+            let at = |rank: i64| found.get(&(figure.group.clone(), rank)).copied();
+            let value = Ranks::of(percent, figure.completed)
+                .and_then(|r| Some(Percentile { value: at(r.at)?, low: at(r.low)?, high: at(r.high)? }));
+            figure.percentiles.extend(value.map(|v| (percent, v)));
+        }
+    }
+    Ok(())
+}
+
+fn read(row: &QueryResult, groups: &Groups) -> Result<Figures> {
+    // An aggregate over no rows has null sums.
+    let number = |name: &str| -> Result<i64> { Ok(row.try_get::<Option<i64>>("", name)?.unwrap_or(0)) };
+    Ok(Figures {
+        group: groups.read(row)?,
+        runs: number("runs")?,
+        adherence: [number("followed")?, number("deviated")?, number("not_followed")?, number("unknown")?],
+        finished: number("finished")?,
+        with_errors: number("failed")?,
+        violations: number("violations")?,
+        completed: number("completed")?,
+        completion_sum: number("total")?,
+        percentiles: BTreeMap::new(),
+    })
+}
+
+/// What is grouped by, as SQL.
+struct Groups {
+    /// For SELECT, with a comma behind each.
+    selected: String,
+    /// The names given there.
+    names: Vec<&'static str>,
+    /// Their positions.
+    numbers: String,
+}
+
+impl Groups {
+    fn read(&self, row: &QueryResult) -> Result<Group> {
+        let id = |name: &str| -> Result<Option<Uuid>> {
+            if self.names.contains(&name) { Ok(row.try_get("", name)?) } else { Ok(None) }
+        };
+        let bucket = if self.names.contains(&"bucket") { row.try_get("", "bucket")? } else { None };
+        let (process, sop) = (id("process_id")?, id("sop_id")?);
+        Ok(Group { process, sop, version: id("version_id")?, team: id("team_id")?, bucket })
+    }
+}
+
+/// A statement in the making, with its values.
+struct Sql {
+    backend: DbBackend,
+    text: String,
+    values: Vec<Value>,
+}
+
+impl Sql {
+    fn new(backend: DbBackend) -> Self {
+        Self { backend, text: String::new(), values: Vec::new() }
+    }
+
+    fn text(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    fn value(&mut self, value: impl Into<Value>) {
+        self.values.push(value.into());
+        if self.backend == DbBackend::Sqlite {
+            self.text.push('?');
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(self.text, "${}", self.values.len());
+        }
+    }
+
+    fn list(&mut self, values: &[Uuid]) {
+        self.text("(");
+        for (i, value) in values.iter().enumerate() {
+            if i > 0 {
+                self.text(", ");
+            }
+            self.value(*value);
+        }
+        self.text(")");
+    }
+
+    fn groups(&self, question: &Question) -> Groups {
+        let mut selected = String::new();
+        let mut names = Vec::new();
+        for dimension in &question.by {
+            names.push(dimension.column());
+            selected.push_str(dimension.column());
+            selected.push_str(", ");
+        }
+        if let Some(bucket) = question.bucket {
+            names.push("bucket");
+            selected.push_str(&bucket.start(self.backend));
+            selected.push_str(" AS bucket, ");
+        }
+        let numbers = (1..=names.len()).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
+        Groups { selected, names, numbers }
+    }
+
+    fn conditions(&mut self, who: &FiguresReach, question: &Question) {
+        self.text("mode <> 'PRACTICE'");
+        let equal = [
+            ("process_id", question.process.map(|id| id.0)),
+            ("sop_id", question.sop.map(|id| id.0)),
+            ("version_id", question.version.map(|id| id.0)),
+            ("team_id", question.team.map(|id| id.0)),
+        ];
+        for (column, id) in equal.into_iter().filter_map(|(column, id)| Some((column, id?))) {
+            self.text(&format!(" AND {column} = "));
+            self.value(id);
+        }
+        for (operator, at) in [(">=", question.from), ("<", question.to)] {
+            if let Some(at) = at {
+                self.text(&format!(" AND {COHORT} {operator} "));
+                self.value(at.micros());
+            }
+        }
+        if let Reach::Teams(teams) = &who.reach {
+            let teams: Vec<Uuid> = teams.iter().map(|t| t.0).collect();
+            self.text(" AND (sop_id IN (SELECT id FROM sop WHERE owner_id = ");
+            self.value(who.person.0);
+            if !teams.is_empty() {
+                self.text(" OR team_id IN ");
+                self.list(&teams);
+                self.text(") OR process_id IN (SELECT id FROM process WHERE team_id IN ");
+                self.list(&teams);
+                self.text(") OR team_id IN ");
+                self.list(&teams);
+                self.text(")");
+            } else {
+                self.text("))");
+            }
+        }
+    }
+
+    fn statement(self) -> Statement {
+        Statement::from_sql_and_values(self.backend, self.text, self.values)
+    }
+}
+
+/// How many SOPs are in each state.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn sops_by_state(db: &impl Connection) -> Result<Vec<(sopwith_domain::lifecycle::SopState, i64)>> {
+    let sql = "SELECT state, COUNT(*) AS n FROM sop GROUP BY state";
+    let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
+    rows.iter().map(|row| Ok((parse(&row.try_get::<String>("", "state")?)?, row.try_get("", "n")?))).collect()
+}
+
+/// How many requests are open, and since when the oldest is.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn pending_approvals(db: &impl Connection) -> Result<(i64, Option<Timestamp>)> {
+    let sql = "SELECT COUNT(*) AS n, MIN(opened_at) AS oldest FROM approval_request WHERE state = 'OPEN'";
+    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
+    let Some(row) = row else { return Ok((0, None)) };
+    Ok((row.try_get("", "n")?, row.try_get::<Option<i64>>("", "oldest")?.map(Timestamp::from_micros)))
+}
+
+/// When the last record of each source came.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn last_records(db: &impl Connection) -> Result<Vec<(String, Timestamp)>> {
+    let sql = "SELECT source, MAX(received_at) AS last FROM execution GROUP BY source ORDER BY source";
+    let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
+    let read = |row: &QueryResult| Ok((row.try_get("", "source")?, Timestamp::from_micros(row.try_get("", "last")?)));
+    rows.iter().map(read).collect()
+}

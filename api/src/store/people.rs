@@ -1,0 +1,226 @@
+//! People, their roles and grants.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sea_orm::ExprTrait as _;
+use sea_orm::entity::prelude::*;
+use sea_orm::{ActiveValue::Set, QueryOrder};
+use sopwith_domain::access::{HeldRole, Permission, Permit};
+use sopwith_domain::approval::Candidate;
+use sopwith_domain::ids::{GrantId, PersonId, TeamId};
+use sopwith_domain::time::Timestamp;
+
+use super::entity::{person, role, role_grant};
+use super::{Connection, parse};
+use crate::error::{Error, Result};
+
+pub use person::Model as Person;
+pub use role_grant::Model as Grant;
+
+/// What a token or an import tells of a person.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// Who says so.
+    pub issuer: String,
+    /// Their name for the person.
+    pub subject: String,
+    /// What people call them.
+    pub name: Option<String>,
+    /// Where they can be written to.
+    pub email: Option<String>,
+    /// Whether the issuer checked that.
+    pub email_verified: bool,
+    /// Changes when anything told of the person does, the roles claimed included.
+    pub digest: String,
+}
+
+/// The person of an issuer's subject.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn by_subject(db: &impl Connection, issuer: &str, subject: &str) -> Result<Option<Person>> {
+    let of = person::Column::Issuer.eq(issuer).and(person::Column::Subject.eq(subject));
+    Ok(person::Entity::find().filter(of).one(db).await?)
+}
+
+/// The people of an issuer's subjects.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn by_subjects(db: &impl Connection, issuer: &str, subjects: &[&str]) -> Result<Vec<Person>> {
+    let of = person::Column::Issuer.eq(issuer).and(person::Column::Subject.is_in(subjects.iter().copied()));
+    Ok(person::Entity::find().filter(of).all(db).await?)
+}
+
+/// People by id.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn by_ids(db: &impl Connection, ids: &[Uuid]) -> Result<Vec<Person>> {
+    Ok(person::Entity::find().filter(person::Column::Id.is_in(ids.iter().copied())).all(db).await?)
+}
+
+/// Makes a person, or refreshes what is known of one.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn upsert(db: &impl Connection, id: PersonId, profile: &Profile, now: Timestamp) -> Result<Person> {
+    use person::Column::{ClaimsDigest, Email, EmailVerified, Issuer, Name, Subject, UpdatedAt};
+    let row = person::ActiveModel {
+        id: Set(id.0),
+        issuer: Set(profile.issuer.clone()),
+        subject: Set(profile.subject.clone()),
+        name: Set(profile.name.clone()),
+        email: Set(profile.email.clone()),
+        email_verified: Set(profile.email_verified),
+        claims_digest: Set(profile.digest.clone()),
+        created_at: Set(now.micros()),
+        updated_at: Set(now.micros()),
+    };
+    let refresh = sea_orm::sea_query::OnConflict::columns([Issuer, Subject])
+        .update_columns([Name, Email, EmailVerified, ClaimsDigest, UpdatedAt])
+        .to_owned();
+    person::Entity::insert(row).on_conflict(refresh).exec_without_returning(db).await?;
+    let made = by_subject(db, &profile.issuer, &profile.subject).await?;
+    made.ok_or_else(|| Error::internal("a person vanished"))
+}
+
+/// Where a grant comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrantSource {
+    /// A token's claims.
+    Claim,
+    /// A mutation.
+    Api,
+    /// An import.
+    Import,
+}
+
+impl GrantSource {
+    /// As stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Claim => "CLAIM",
+            Self::Api => "API",
+            Self::Import => "IMPORT",
+        }
+    }
+}
+
+/// A grant to be.
+#[derive(Debug, Clone)]
+pub struct NewGrant {
+    /// Its id.
+    pub id: GrantId,
+    /// Who gets it.
+    pub person: PersonId,
+    /// Which role.
+    pub role: String,
+    /// For which team; org-wide when absent.
+    pub team: Option<TeamId>,
+    /// Where it comes from.
+    pub source: GrantSource,
+}
+
+/// Makes a grant by permission.
+///
+/// # Errors
+/// `Conflict` when it exists.
+pub async fn grant(db: &impl Connection, _permit: &Permit, grant: NewGrant, now: Timestamp) -> Result<Grant> {
+    insert_grant(db, grant, now).await
+}
+
+async fn insert_grant(db: &impl Connection, grant: NewGrant, now: Timestamp) -> Result<Grant> {
+    let row = role_grant::ActiveModel {
+        id: Set(grant.id.0),
+        person_id: Set(grant.person.0),
+        role: Set(grant.role),
+        team_id: Set(grant.team.map(|t| t.0)),
+        source: Set(grant.source.as_str().to_owned()),
+        created_at: Set(now.micros()),
+    };
+    Ok(row.insert(db).await?)
+}
+
+/// A grant by id.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn grant_by_id(db: &impl Connection, id: GrantId) -> Result<Option<Grant>> {
+    Ok(role_grant::Entity::find_by_id(id.0).one(db).await?)
+}
+
+/// Takes a grant away.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn revoke(db: &impl Connection, _permit: &Permit, id: GrantId) -> Result<()> {
+    let gone = role_grant::Entity::delete_by_id(id.0).exec(db).await?;
+    super::exactly_one(gone.rows_affected)
+}
+
+/// Makes the grants from claims be exactly these.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn replace_claimed(db: &impl Connection, who: PersonId, grants: Vec<NewGrant>, now: Timestamp) -> Result<()> {
+    let claimed = role_grant::Column::PersonId.eq(who.0).and(role_grant::Column::Source.eq("CLAIM"));
+    role_grant::Entity::delete_many().filter(claimed).exec(db).await?;
+    for grant in grants {
+        insert_grant(db, grant, now).await?;
+    }
+    Ok(())
+}
+
+/// A person's grants, oldest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn grants_of(db: &impl Connection, who: PersonId) -> Result<Vec<Grant>> {
+    let own = role_grant::Entity::find().filter(role_grant::Column::PersonId.eq(who.0));
+    Ok(own.order_by_asc(role_grant::Column::CreatedAt).order_by_asc(role_grant::Column::Id).all(db).await?)
+}
+
+/// Every role with what it allows.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn roles(db: &impl Connection) -> Result<BTreeMap<String, BTreeSet<Permission>>> {
+    let rows = role::Entity::find().all(db).await?;
+    rows.into_iter().map(|row| Ok((row.name, permissions(&row.permissions)?))).collect()
+}
+
+fn permissions(text: &str) -> Result<BTreeSet<Permission>> {
+    text.split_whitespace().map(parse).collect()
+}
+
+/// The roles that a person holds, with what each allows. A role that does not exist allows nothing, but may be named
+/// in a stage.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn held_roles(db: &impl Connection, who: PersonId) -> Result<Vec<HeldRole>> {
+    let grants = grants_of(db, who).await?;
+    let roles = roles(db).await?;
+    let held = grants.into_iter().map(|g| HeldRole {
+        permissions: roles.get(&g.role).cloned().unwrap_or_default(),
+        team: g.team_id.map(TeamId),
+        role: g.role,
+    });
+    Ok(held.collect())
+}
+
+/// Everyone who holds one of these roles, each with all of their roles.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn candidates(db: &impl Connection, roles: &[String]) -> Result<Vec<Candidate>> {
+    let rows = role_grant::Entity::find().filter(role_grant::Column::Role.is_in(roles)).all(db).await?;
+    let mut people: BTreeMap<Uuid, Vec<(String, Option<TeamId>)>> = BTreeMap::new();
+    for row in rows {
+        people.entry(row.person_id).or_default().push((row.role, row.team_id.map(TeamId)));
+    }
+    let candidate = |(person, roles)| Candidate { person: PersonId(person), roles, auth_time: None };
+    Ok(people.into_iter().map(candidate).collect())
+}

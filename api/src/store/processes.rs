@@ -1,0 +1,91 @@
+//! Processes: what the organisation does, documented or not.
+
+use sea_orm::entity::prelude::*;
+use sea_orm::{ActiveValue::Set, QueryOrder};
+use sopwith_domain::access::Permit;
+use sopwith_domain::ids::{PersonId, ProcessId, TeamId};
+use sopwith_domain::time::Timestamp;
+
+use super::Connection;
+use super::entity::process;
+use super::page::{self, Page, Window};
+use crate::error::Result;
+
+pub use process::Model as Process;
+
+/// A process to be.
+#[derive(Debug, Clone)]
+pub struct NewProcess {
+    /// Its id.
+    pub id: ProcessId,
+    /// Names it in executions.
+    pub key: String,
+    /// What people call it.
+    pub name: String,
+    /// How it runs today.
+    pub description: String,
+    /// Who answers for it; nobody when unclear.
+    pub owner: Option<PersonId>,
+    /// The team that it belongs to, if one.
+    pub team: Option<TeamId>,
+}
+
+/// Makes a process.
+///
+/// # Errors
+/// `Conflict` when the key is taken.
+pub async fn insert(db: &impl Connection, _permit: &Permit, new: NewProcess, now: Timestamp) -> Result<Process> {
+    let row = process::ActiveModel {
+        id: Set(new.id.0),
+        key: Set(new.key),
+        name: Set(new.name),
+        description: Set(new.description),
+        owner_id: Set(new.owner.map(|p| p.0)),
+        team_id: Set(new.team.map(|t| t.0)),
+        revision: Set(1),
+        created_at: Set(now.micros()),
+        updated_at: Set(now.micros()),
+    };
+    Ok(row.insert(db).await?)
+}
+
+/// The process of this key.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn by_key(db: &impl Connection, key: &str) -> Result<Option<Process>> {
+    Ok(process::Entity::find().filter(process::Column::Key.eq(key)).one(db).await?)
+}
+
+/// Processes by key.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn by_keys(db: &impl Connection, keys: &[String]) -> Result<Vec<Process>> {
+    Ok(process::Entity::find().filter(process::Column::Key.is_in(keys)).all(db).await?)
+}
+
+/// Processes by id.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn by_ids(db: &impl Connection, ids: &[Uuid]) -> Result<Vec<Process>> {
+    let found = process::Entity::find().filter(process::Column::Id.is_in(ids.iter().copied()));
+    Ok(found.order_by_asc(process::Column::Key).all(db).await?)
+}
+
+/// A page of processes by key.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn list(db: &impl Connection, window: &Window) -> Result<Page<Process>> {
+    page::list(db, process::Entity::find(), (process::Column::Key, None), false, window).await
+}
+
+/// How many processes there are.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn count(db: &impl Connection) -> Result<u64> {
+    Ok(process::Entity::find().count(db).await?)
+}

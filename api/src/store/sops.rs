@@ -1,0 +1,244 @@
+//! SOPs and their versions, as read.
+
+use sea_orm::ExprTrait as _;
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{Cond, Query};
+use sea_orm::{ActiveValue::Set, QueryOrder};
+use sopwith_domain::access::{Permit, Reach, Visibility};
+use sopwith_domain::ids::{PersonId, ProcessId, SopId, TeamId, VersionId};
+use sopwith_domain::lifecycle::{Label, SopState};
+use sopwith_domain::policy::Risk;
+use sopwith_domain::time::Timestamp;
+
+use super::Connection;
+use super::approvals::requests_deciding;
+use super::entity::{approval_request, sop, version};
+use super::page::{self, Page, Window};
+use crate::error::Result;
+
+pub use sop::Model as SopRow;
+pub use version::Model as VersionRow;
+
+/// An SOP to be.
+#[derive(Debug, Clone)]
+pub struct NewSop {
+    /// Its id.
+    pub id: SopId,
+    /// Its code, never reused.
+    pub code: String,
+    /// What its first draft is called.
+    pub title: String,
+    /// The process that it is for.
+    pub process: ProcessId,
+    /// The team that keeps it.
+    pub team: TeamId,
+    /// Who answers for it.
+    pub owner: PersonId,
+    /// What goes wrong when it is not followed.
+    pub risk: Risk,
+    /// How often it is looked at: 3, 6 or 12 months.
+    pub review_cadence_months: i32,
+}
+
+/// Makes an SOP, in DRAFT.
+///
+/// # Errors
+/// `Conflict` when the process has one that is not retired.
+pub async fn insert(db: &impl Connection, _permit: &Permit, new: NewSop, now: Timestamp) -> Result<()> {
+    let row = sop::ActiveModel {
+        id: Set(new.id.0),
+        code: Set(new.code),
+        title: Set(new.title),
+        process_id: Set(new.process.0),
+        team_id: Set(new.team.0),
+        owner_id: Set(new.owner.0),
+        risk: Set(new.risk.as_str().to_owned()),
+        review_cadence_months: Set(new.review_cadence_months),
+        state: Set(SopState::Draft.as_str().to_owned()),
+        was_published: Set(false),
+        successor_id: Set(None),
+        revision: Set(1),
+        created_at: Set(now.micros()),
+        updated_at: Set(now.micros()),
+    };
+    sop::Entity::insert(row).exec_without_returning(db).await?;
+    Ok(())
+}
+
+/// SOPs by id.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn by_ids(db: &impl Connection, ids: &[Uuid]) -> Result<Vec<SopRow>> {
+    Ok(sop::Entity::find().filter(sop::Column::Id.is_in(ids.iter().copied())).all(db).await?)
+}
+
+/// The SOP of this code.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn by_code(db: &impl Connection, code: &str) -> Result<Option<SopRow>> {
+    Ok(sop::Entity::find().filter(sop::Column::Code.eq(code)).one(db).await?)
+}
+
+/// SOPs by code.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn by_codes(db: &impl Connection, codes: &[String]) -> Result<Vec<SopRow>> {
+    Ok(sop::Entity::find().filter(sop::Column::Code.is_in(codes)).all(db).await?)
+}
+
+/// The SOPs of processes, those not retired first, then the newest.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of_processes(db: &impl Connection, processes: &[Uuid]) -> Result<Vec<SopRow>> {
+    let of = sop::Entity::find().filter(sop::Column::ProcessId.is_in(processes.iter().copied()));
+    let mut rows = of.order_by_desc(sop::Column::Id).all(db).await?;
+    rows.sort_by_key(|row| row.state == SopState::Retired.as_str());
+    Ok(rows)
+}
+
+/// Versions by id.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn versions_by_ids(db: &impl Connection, ids: &[Uuid]) -> Result<Vec<VersionRow>> {
+    Ok(version::Entity::find().filter(version::Column::Id.is_in(ids.iter().copied())).all(db).await?)
+}
+
+/// All versions of SOPs, newest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn versions_of(db: &impl Connection, sops: &[Uuid]) -> Result<Vec<VersionRow>> {
+    let of = version::Column::SopId.is_in(sops.iter().copied());
+    Ok(version::Entity::find().filter(of).order_by_desc(version::Column::Id).all(db).await?)
+}
+
+/// The versions in force, and those that are open, of SOPs.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn current_versions_of(db: &impl Connection, sops: &[Uuid]) -> Result<Vec<VersionRow>> {
+    let of = version::Column::SopId.is_in(sops.iter().copied());
+    let current = version::Column::State.is_in(["PUBLISHED", "DRAFT", "IN_REVIEW", "APPROVED"]);
+    Ok(version::Entity::find().filter(of.and(current)).all(db).await?)
+}
+
+/// A page of the versions of an SOP, newest first; only those that are or were in force unless drafts are seen.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn list_versions(
+    db: &impl Connection,
+    sop: SopId,
+    drafts: bool,
+    window: &Window,
+) -> Result<Page<VersionRow>> {
+    let mut select = version::Entity::find().filter(version::Column::SopId.eq(sop.0));
+    if !drafts {
+        select = select.filter(version::Column::PublishedAt.is_not_null());
+    }
+    page::list(db, select, (version::Column::CreatedAt, Some(version::Column::Id)), true, window).await
+}
+
+/// A version's label.
+#[must_use]
+pub fn label(row: &VersionRow) -> Option<Label> {
+    row.major.zip(row.minor).map(|(major, minor)| Label { major, minor })
+}
+
+/// Typed id of a version's row.
+#[must_use]
+pub fn version_id(row: &VersionRow) -> VersionId {
+    VersionId(row.id)
+}
+
+/// What an ordered list of SOPs is ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SopOrder {
+    /// By code.
+    Code,
+    /// By title.
+    Title,
+    /// By the time of creation.
+    CreatedAt,
+    /// By the time of the last change.
+    UpdatedAt,
+}
+
+/// Which SOPs are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct SopFilter {
+    /// In one of these states; those not retired when empty.
+    pub states: Vec<SopState>,
+    /// Of this team.
+    pub team: Option<TeamId>,
+    /// Of this owner.
+    pub owner: Option<PersonId>,
+    /// For this process.
+    pub process: Option<ProcessId>,
+    /// Of this risk.
+    pub risk: Option<Risk>,
+}
+
+fn condition(visible: &Visibility, filter: &SopFilter) -> Cond {
+    let seen = match &visible.drafts {
+        Reach::Organisation => Cond::all(),
+        Reach::Teams(teams) => {
+            let deciding = Query::select()
+                .column(approval_request::Column::SopId)
+                .from(approval_request::Entity)
+                .and_where(approval_request::Column::Id.in_subquery(requests_deciding(visible)))
+                .to_owned();
+            Cond::any()
+                .add(sop::Column::WasPublished.eq(true))
+                .add(sop::Column::OwnerId.eq(visible.person.0))
+                .add(sop::Column::TeamId.is_in(teams.iter().map(|t| t.0)))
+                .add(sop::Column::Id.in_subquery(deciding))
+        }
+    };
+    let states = if filter.states.is_empty() {
+        sop::Column::State.ne(SopState::Retired.as_str())
+    } else {
+        sop::Column::State.is_in(filter.states.iter().map(|s| s.as_str()))
+    };
+    let equal = [
+        filter.team.map(|t| sop::Column::TeamId.eq(t.0)),
+        filter.owner.map(|p| sop::Column::OwnerId.eq(p.0)),
+        filter.process.map(|p| sop::Column::ProcessId.eq(p.0)),
+        filter.risk.map(|r| sop::Column::Risk.eq(r.as_str())),
+    ];
+    equal.into_iter().flatten().fold(Cond::all().add(seen).add(states), Cond::add)
+}
+
+/// A page of the SOPs that somebody sees.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn list(
+    db: &impl Connection,
+    visible: &Visibility,
+    filter: &SopFilter,
+    (order, descending): (SopOrder, bool),
+    window: &Window,
+) -> Result<Page<SopRow>> {
+    let column = match order {
+        SopOrder::Code => sop::Column::Code,
+        SopOrder::Title => sop::Column::Title,
+        SopOrder::CreatedAt => sop::Column::CreatedAt,
+        SopOrder::UpdatedAt => sop::Column::UpdatedAt,
+    };
+    let select = sop::Entity::find().filter(condition(visible, filter));
+    page::list(db, select, (column, Some(sop::Column::Id)), descending, window).await
+}
+
+/// How many SOPs somebody sees.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn count(db: &impl Connection, visible: &Visibility, filter: &SopFilter) -> Result<u64> {
+    Ok(sop::Entity::find().filter(condition(visible, filter)).count(db).await?)
+}

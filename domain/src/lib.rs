@@ -1,0 +1,15 @@
+//! The rules of Sopwith, pure: no database, no network, no clock. Time and ids are arguments.
+
+mod text;
+
+pub mod access;
+pub mod approval;
+pub mod audit;
+pub mod content;
+pub mod error;
+pub mod execution;
+pub mod ids;
+pub mod lifecycle;
+pub mod metrics;
+pub mod policy;
+pub mod time;

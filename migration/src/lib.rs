@@ -1,0 +1,34 @@
+//! Migrations: forward only, one change per file, the same tables on SQLite and PostgreSQL.
+//!
+//! Instants are microseconds since 1970 UTC in `bigint` columns named `*_at`; enumerations are text with a CHECK;
+//! hashes are lower-case hex, as the API shows them.
+
+mod dialect;
+mod m0001_people;
+mod m0002_procedures;
+mod m0003_approvals;
+mod m0004_audit;
+mod m0005_executions;
+mod m0006_search;
+mod m0007_requests;
+
+pub use sea_orm_migration::prelude::{MigrationTrait, MigratorTrait};
+
+/// All migrations, in order.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m0001_people::Migration),
+            Box::new(m0002_procedures::Migration),
+            Box::new(m0003_approvals::Migration),
+            Box::new(m0004_audit::Migration),
+            Box::new(m0005_executions::Migration),
+            Box::new(m0006_search::Migration),
+            Box::new(m0007_requests::Migration),
+        ]
+    }
+}
