@@ -1,1 +1,13 @@
+//! The integration tests: a real server, driven over the network, on SQLite and on PostgreSQL.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that meets the unexpected stops")]
+
+mod audit;
+mod auth;
+mod bad_input;
+mod cli;
+mod conventions;
+mod executions;
+mod import;
+mod life;
+mod story;
 mod support;

@@ -1,6 +1,22 @@
+//! Sopwith keeps an organisation's standard operating procedures and the evidence of whether they work.
+
 mod app;
 mod auth;
+mod cli;
 mod clock;
+mod config;
+mod demo;
 mod error;
+mod graphql;
+mod import;
+mod jobs;
+mod metrics;
+mod server;
 mod store;
-fn main() {}
+mod telemetry;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

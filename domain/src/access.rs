@@ -266,13 +266,15 @@ fn allowed_for_sop(actor: &Actor, action: Action, sop: &SopFacts) -> Result<bool
     if !sees_drafts && !sop.was_published {
         return Err(Refusal::NotFound("SOP"));
     }
+    match action {
+        Action::ReadDraft if !sees_drafts => return Err(Refusal::NotFound("version")),
+        Action::Decide if !sees_drafts => return Err(Refusal::NotFound("approval request")),
+        _ => {}
+    }
     let owner = sop.owner == actor.person;
     let contributor = sop.contributors.contains(&actor.person);
     Ok(match action {
-        Action::ReadSop => true,
-        Action::ReadDraft if !sees_drafts => return Err(Refusal::NotFound("version")),
-        Action::ReadDraft => true,
-        Action::Decide if !sees_drafts => return Err(Refusal::NotFound("approval request")),
+        Action::ReadSop | Action::ReadDraft => true,
         Action::Decide => actor.decides_in(sop),
         Action::EditSop => owner || actor.may(Permission::SopWrite, Some(sop.team)),
         Action::Withdraw | Action::Discard => owner || contributor,

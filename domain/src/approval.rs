@@ -199,7 +199,9 @@ impl Request {
 /// Every approval that is needed is a seat; people are matched to seats by augmenting paths (Kuhn 1955).
 #[must_use]
 pub fn unfilled(stages: &[Stage], people: &[Candidate], excluded: &BTreeSet<PersonId>, team: TeamId) -> Vec<Problem> {
-    let free: Vec<&Candidate> = people.iter().filter(|c| !excluded.contains(&c.person)).collect();
+    let mut free: Vec<&Candidate> = people.iter().filter(|c| !excluded.contains(&c.person)).collect();
+    free.sort_by_key(|c| c.person);
+    free.dedup_by_key(|c| c.person);
     let seats: Vec<usize> =
         stages.iter().enumerate().flat_map(|(i, s)| std::iter::repeat_n(i, s.min_approvals as usize)).collect();
     let fits = |seat: usize, person: usize| free[person].holds(&stages[seats[seat]], team);

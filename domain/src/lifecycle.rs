@@ -97,6 +97,7 @@ impl std::str::FromStr for Label {
         let parse = |t: &str| t.parse().ok().filter(|n: &i32| *n >= 0);
         text.split_once('.')
             .and_then(|(major, minor)| Some(Self { major: parse(major)?, minor: parse(minor)? }))
+            .filter(|label| label.to_string() == text)
             .ok_or_else(|| "a version label is 'major.minor', such as 2.1".to_owned())
     }
 }

@@ -62,6 +62,9 @@ text_enum! {
     }
 }
 
+/// The most approvals that a stage may ask for.
+pub const MAX_APPROVALS: u32 = 100;
+
 /// One stage of a policy: M of N holders of a role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -105,8 +108,9 @@ impl Policy {
             problems.push(Problem::at("stages", "a policy needs at least one stage"));
         }
         for (i, stage) in self.stages.iter().enumerate() {
-            if stage.min_approvals == 0 {
-                problems.push(Problem::at(format!("stages.{i}.minApprovals"), "at least one approval is needed"));
+            if !(1..=MAX_APPROVALS).contains(&stage.min_approvals) {
+                let message = format!("a stage needs 1 to {MAX_APPROVALS} approvals");
+                problems.push(Problem::at(format!("stages.{i}.minApprovals"), message));
             }
             for (field, text) in [("name", &stage.name), ("role", &stage.role)] {
                 if text.trim().is_empty() {

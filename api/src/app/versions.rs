@@ -2,7 +2,7 @@
 
 use sopwith_domain::access::Action;
 use sopwith_domain::approval::Candidate;
-use sopwith_domain::content::{Document, MAX_DOCUMENT};
+use sopwith_domain::content::{Content, Document, MAX_DOCUMENT};
 use sopwith_domain::error::{Problem, Refusal};
 use sopwith_domain::ids::{RequestId, SopId, VersionId};
 use sopwith_domain::lifecycle::{Procedure, Reviewed, Submission};
@@ -37,8 +37,8 @@ pub async fn create(
             None => None,
         };
         let document = match (document.clone(), &before) {
-            (Some(mut given), before) => {
-                given.content.assign_keys(before.as_ref().map(|d| &d.content));
+            (Some(mut given), _) => {
+                given.content.assign_keys(&earlier_contents(&tx, &procedure).await?);
                 given
             }
             (None, Some(before)) => {
@@ -77,8 +77,7 @@ pub async fn edit(call: &Call, version: VersionId, revision: i64, document: Docu
         let tx = call.store.begin().await?;
         let (procedure, permit) = call.open_by_version(&tx, version, Action::EditSop).await?;
         let mut document = document.clone();
-        let before = document_of(&tx, &procedure, version).await?;
-        document.content.assign_keys(Some(&before.content));
+        document.content.assign_keys(&earlier_contents(&tx, &procedure).await?);
         check_document(&document)?;
         let effects = procedure.edit(version, revision, call.actor.person, &document)?;
         contents::put(&tx, &permit, &document, call.now).await?;
@@ -148,6 +147,13 @@ pub(super) async fn review_data(db: &impl Connection, procedure: &Procedure, kin
     let policy = policy.ok_or_else(|| Error::internal(format!("there is no policy for {kind}")))?;
     let roles: Vec<String> = policy.stages.iter().map(|s| s.role.clone()).collect();
     Ok(ReviewData { people: people::candidates(db, &roles).await?, policy })
+}
+
+/// What all the versions of a procedure say, so that no key of theirs is given to another step.
+async fn earlier_contents(db: &impl Connection, procedure: &Procedure) -> Result<Vec<Content>> {
+    let hashes: Vec<String> = procedure.versions.iter().map(|v| v.content.to_string()).collect();
+    let documents = contents::by_hashes(db, &hashes).await?;
+    Ok(documents.into_iter().map(|(_, document)| document.content).collect())
 }
 
 /// What a version of a procedure says.

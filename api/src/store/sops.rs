@@ -3,9 +3,9 @@
 use sea_orm::ExprTrait as _;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Cond, Query};
-use sea_orm::{ActiveValue::Set, QueryOrder};
+use sea_orm::{ActiveValue::Set, QueryOrder, Select};
 use sopwith_domain::access::{Permit, Reach, Visibility};
-use sopwith_domain::ids::{PersonId, ProcessId, SopId, TeamId, VersionId};
+use sopwith_domain::ids::{PersonId, ProcessId, SopId, TeamId};
 use sopwith_domain::lifecycle::{Label, SopState};
 use sopwith_domain::policy::Risk;
 use sopwith_domain::time::Timestamp;
@@ -137,23 +137,26 @@ pub async fn list_versions(
     drafts: bool,
     window: &Window,
 ) -> Result<Page<VersionRow>> {
-    let mut select = version::Entity::find().filter(version::Column::SopId.eq(sop.0));
-    if !drafts {
-        select = select.filter(version::Column::PublishedAt.is_not_null());
-    }
-    page::list(db, select, (version::Column::CreatedAt, Some(version::Column::Id)), true, window).await
+    page::list(db, versions_seen(sop, drafts), (version::Column::CreatedAt, Some(version::Column::Id)), true, window).await
+}
+
+/// How many versions of an SOP there are.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn count_versions(db: &impl Connection, sop: SopId, drafts: bool) -> Result<u64> {
+    Ok(versions_seen(sop, drafts).count(db).await?)
+}
+
+fn versions_seen(sop: SopId, drafts: bool) -> Select<version::Entity> {
+    let all = version::Entity::find().filter(version::Column::SopId.eq(sop.0));
+    if drafts { all } else { all.filter(version::Column::PublishedAt.is_not_null()) }
 }
 
 /// A version's label.
 #[must_use]
 pub fn label(row: &VersionRow) -> Option<Label> {
     row.major.zip(row.minor).map(|(major, minor)| Label { major, minor })
-}
-
-/// Typed id of a version's row.
-#[must_use]
-pub fn version_id(row: &VersionRow) -> VersionId {
-    VersionId(row.id)
 }
 
 /// What an ordered list of SOPs is ordered by.

@@ -60,24 +60,27 @@ impl Content {
         problems
     }
 
-    /// Gives every step and section without a key one that neither this content nor `earlier` (the content it is
-    /// based on) uses, so that a key never comes to mean another step from one version to the next.
-    pub fn assign_keys(&mut self, earlier: Option<&Content>) {
-        let old_sections = earlier.into_iter().flat_map(|c| c.sections.iter().map(|s| s.key.clone()));
-        let old_steps = earlier.into_iter().flat_map(|c| c.steps.iter().map(|s| s.key.clone()));
-        fill_keys("section", old_sections, self.sections.iter_mut().map(|s| &mut s.key).collect());
-        fill_keys("step", old_steps, self.steps.iter_mut().map(|s| &mut s.key).collect());
+    /// Gives every step and section without a key one that neither this content nor the `earlier` ones of the same
+    /// procedure use, so that a key never comes to mean another step from one version to the next.
+    pub fn assign_keys<'a>(&mut self, earlier: impl IntoIterator<Item = &'a Content>) {
+        let (mut sections, mut steps) = (BTreeSet::new(), BTreeSet::new());
+        for content in earlier {
+            sections.extend(content.sections.iter().map(|s| s.key.clone()));
+            steps.extend(content.steps.iter().map(|s| s.key.clone()));
+        }
+        fill_keys("section", sections, self.sections.iter_mut().map(|s| &mut s.key).collect());
+        fill_keys("step", steps, self.steps.iter_mut().map(|s| &mut s.key).collect());
     }
 }
 
-fn fill_keys(stem: &str, earlier: impl Iterator<Item = String>, keys: Vec<&mut String>) {
-    let mut taken: BTreeSet<String> = earlier.chain(keys.iter().map(|k| (**k).clone())).collect();
-    let mut number = taken.iter().filter_map(|k| k.strip_prefix(stem)?.strip_prefix('-')?.parse::<u32>().ok()).max();
-    for key in keys.into_iter().filter(|k| k.is_empty()) {
-        let next = number.map_or(1, |n| n.saturating_add(1));
-        number = Some(next);
-        *key = format!("{stem}-{next}");
-        taken.insert(key.clone());
+fn fill_keys(stem: &str, mut taken: BTreeSet<String>, keys: Vec<&mut String>) {
+    taken.extend(keys.iter().map(|key| (**key).clone()));
+    let number = |key: &String| key.strip_prefix(stem)?.strip_prefix('-')?.parse::<u32>().ok();
+    // Numbers only go up, as far as they can: a number that was dropped is not given again while higher ones exist.
+    let highest = taken.iter().filter_map(number).filter(|n| *n < u32::MAX - 10_000).max().unwrap_or(0);
+    let mut next = (u64::from(highest) + 1..).map(|n| format!("{stem}-{n}")).filter(|key| !taken.contains(key));
+    for key in keys.into_iter().filter(|key| key.is_empty()) {
+        *key = next.next().unwrap_or_default();
     }
 }
 

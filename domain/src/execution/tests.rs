@@ -45,6 +45,11 @@ fn violation() -> impl Strategy<Value = Violation> {
 
 /// A report that may say anything or nothing, with few values, so that reports often agree and often clash.
 fn report() -> impl Strategy<Value = Report> {
+    let nothing = (0..4_i64).prop_map(|revision| Report { run_id: "run".to_owned(), revision, ..Report::default() });
+    prop_oneof![3 => something(), 1 => nothing]
+}
+
+fn something() -> impl Strategy<Value = Report> {
     let names = (maybe(word()), maybe(word()), maybe(word()), maybe(word()), maybe(word()));
     let times = (maybe(instant()), maybe(instant()), maybe(instant()));
     let ends = (maybe(prop::sample::select(Outcome::ALL)), maybe(prop::sample::select(Adherence::ALL)));

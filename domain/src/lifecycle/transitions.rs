@@ -131,7 +131,11 @@ impl Procedure {
         if self.request.is_some() {
             return Err(Refusal::conflict("the retirement of this SOP is being decided"));
         }
-        self.check_submission(given)?;
+        check_submission(given)?;
+        let unfit = given.document.canonical().1 != version.content || review.policy.kind != version.kind.into();
+        if unfit {
+            return Err(Refusal::conflict("the content or the policy is not that of the version"));
+        }
         let mut excluded = version.contributors.clone();
         excluded.insert(given.submitter);
         let label = Label::next(self.last_label(), version.kind);
@@ -146,18 +150,6 @@ impl Procedure {
         };
         let request = self.request(Subject::Version(version.id), version.content, given.submitter, excluded, review)?;
         Ok(self.settle(vec![moved, Effect::RequestOpened(request)], None))
-    }
-
-    fn check_submission(&self, given: &Submission) -> Result<(), Refusal> {
-        let under = |problems: Vec<Problem>| problems.into_iter().map(|p| p.under("content")).collect::<Vec<_>>();
-        let mut problems = under(given.document.content.check_complete());
-        if given.document.kind == ChangeKind::Editorial {
-            match given.in_force {
-                Some(in_force) => problems.extend(under(beyond_editorial(in_force, given.document))),
-                None => problems.push(Problem::at("kind", "the first version in force cannot be editorial")),
-            }
-        }
-        if problems.is_empty() { Ok(()) } else { Err(Refusal::Invalid(problems)) }
     }
 
     fn request(
@@ -349,7 +341,9 @@ impl Procedure {
     /// Adds the change of what a reader sees, where the effects bring one about.
     fn settle(&self, mut effects: Vec<Effect>, successor: Option<SopId>) -> Vec<Effect> {
         let mut after = self.clone();
-        effects.iter().for_each(|e| after.apply(e));
+        for effect in &effects {
+            after.apply(effect);
+        }
         let (from, to, revision) = (self.state, after.derived_state(), self.revision);
         if from != to {
             effects.push(Effect::SopMoved { revision, from, to, successor });
@@ -366,4 +360,16 @@ fn moved(version: &Version, to: VersionState, reason: Option<String>) -> Effect 
 
 fn need_reason(reason: &str) -> Result<(), Refusal> {
     if reason.trim().is_empty() { Err(Refusal::invalid("reason", "a reason is needed")) } else { Ok(()) }
+}
+
+fn check_submission(given: &Submission) -> Result<(), Refusal> {
+    let under = |problems: Vec<Problem>| problems.into_iter().map(|p| p.under("content")).collect::<Vec<_>>();
+    let mut problems = under(given.document.content.check_complete());
+    if given.document.kind == ChangeKind::Editorial {
+        match given.in_force {
+            Some(in_force) => problems.extend(under(beyond_editorial(in_force, given.document))),
+            None => problems.push(Problem::at("kind", "the first version in force cannot be editorial")),
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Refusal::Invalid(problems)) }
 }

@@ -74,7 +74,7 @@ pub fn moves() -> impl Strategy<Value = Vec<Move>> {
 }
 
 fn a_move() -> impl Strategy<Value = Move> {
-    let what = prop_oneof![
+    let usual = prop_oneof![
         24 => Just(What::Onward),
         4 => Just(What::Edit),
         3 => prop_oneof![Just(What::CreateDraft), Just(What::Submit)],
@@ -84,16 +84,25 @@ fn a_move() -> impl Strategy<Value = Move> {
         3 => Just(What::ChangePolicy),
         3 => prop_oneof![Just(What::Retire), Just(What::Revive), Just(What::HandOver)],
     ];
-    let twist = prop_oneof![
-        17 => Just(Twist::Nothing),
-        1 => Just(Twist::StaleRevision),
-        1 => prop_oneof![Just(Twist::OtherContent), Just(Twist::OtherTarget)],
-        1 => Just(Twist::NoReason),
-        2 => Just(Twist::OldLogin),
+    let revised = vec![What::Edit, What::Submit, What::Discard, What::Retire, What::Revive, What::HandOver];
+    let reasoned = vec![What::Reject, What::Discard, What::Retire];
+    let aimed = vec![What::CreateDraft, What::Edit, What::Submit, What::Approve, What::Withdraw, What::PublishDue];
+    let spoilt = prop_oneof![
+        2 => (prop::sample::select(revised), Just(Twist::StaleRevision)),
+        1 => (Just(What::Approve), Just(Twist::OtherContent)),
+        1 => (Just(What::Approve), Just(Twist::OldLogin)),
+        2 => (prop::sample::select(reasoned), Just(Twist::NoReason)),
+        2 => (prop::sample::select(aimed), Just(Twist::OtherTarget)),
+    ];
+    // Most take their course, some come at the wrong time, some are spoilt.
+    let what = prop_oneof![
+        6 => (usual, Just(Twist::Nothing)),
+        1 => (prop_oneof![Just(What::Retire), Just(What::Submit), Just(What::CreateDraft)], Just(Twist::Nothing)),
+        2 => spoilt,
     ];
     let sop = prop_oneof![6 => Just(0_usize), 3 => Just(1), 1 => Just(2)];
-    (what, sop, prop::bool::weighted(0.75), 0..PEOPLE.len(), twist, 0..1_000_usize, sketch())
-        .prop_map(|(what, sop, fit, who, twist, pick, sketch)| Move { what, sop, fit, who, twist, pick, sketch })
+    (what, sop, prop::bool::weighted(0.75), 0..PEOPLE.len(), 0..1_000_usize, sketch())
+        .prop_map(|((what, twist), sop, fit, who, pick, sketch)| Move { what, sop, fit, who, twist, pick, sketch })
 }
 
 fn sketch() -> impl Strategy<Value = Sketch> {
@@ -176,13 +185,23 @@ impl Move {
     }
 
     fn deed(&self, world: &World) -> Deed {
-        let login = if self.twist == Twist::OldLogin { Some(AUTH_AGE + 1) } else { Some(AUTH_AGE) };
+        let login = match self.twist {
+            Twist::OldLogin => (self.pick.is_multiple_of(2)).then_some(AUTH_AGE + 1),
+            _ => Some(AUTH_AGE),
+        };
         let ask = self.ask(world);
         let clock = matches!(ask, Ask::PublishDue { .. });
-        let by = |who| Deed { sop: self.sop, who: Some(who), login, ask: ask.clone() };
+        let who = if self.fit { self.fitting(world) } else { self.who };
+        Deed { sop: self.sop, who: (!clock).then_some(who), login, ask }
+    }
+
+    /// One of those who may, if it is not spoilt. Where nobody may, it is the owner who tries.
+    fn fitting(&self, world: &World) -> usize {
+        let ask = Self { twist: Twist::Nothing, ..self.clone() }.ask(world);
+        let by = |who| Deed { sop: self.sop, who: Some(who), login: Some(0), ask: ask.clone() };
         let able: Vec<usize> = (0..PEOPLE.len()).filter(|who| foresee(world, &by(*who)).is_some()).collect();
-        let chosen = able.get(self.who % able.len().max(1)).filter(|_| self.fit).copied();
-        Deed { who: (!clock).then_some(chosen.unwrap_or(self.who)), ..by(self.who) }
+        let owner = || world.procedures.get(&self.sop).map_or(self.who, |p| oracle::index(p.owner));
+        able.get(self.who % able.len().max(1)).copied().unwrap_or_else(owner)
     }
 
     fn ask(&self, world: &World) -> Ask {

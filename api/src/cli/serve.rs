@@ -1,0 +1,33 @@
+//! `serve`.
+
+use clap::Args;
+use serde_json::json;
+
+use super::{CliError, migrate, print};
+use crate::config::Config;
+use crate::{server, telemetry};
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Leave the migrations to `sopwith migrate`. Until they are applied, /readyz says no.
+    #[arg(long)]
+    no_migrate: bool,
+}
+
+/// Serves until stopped. Once it listens, prints one line: `{"listening":"http://ADDRESS:PORT"}`.
+///
+/// # Errors
+/// When it cannot begin, or does not end well.
+pub async fn run(args: ServeArgs, config: Config) -> Result<(), CliError> {
+    telemetry::init(&config.log)?;
+    let store = migrate::open(&config).await?;
+    if !args.no_migrate {
+        migrate::apply(&store).await?;
+    }
+    let started = |address| {
+        // Whoever started it may not read on; that is no reason not to serve.
+        let _ = print(&json!({ "listening": format!("http://{address}") }).to_string());
+    };
+    Ok(server::run(config, store, started).await?)
+}

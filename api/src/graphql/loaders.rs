@@ -1,0 +1,192 @@
+//! Loaders, one per key, made per request: whatever a list holds, its nested objects come with one statement a kind.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+use std::sync::Arc;
+
+use async_graphql::Context;
+use async_graphql::dataloader::{DataLoader, Loader};
+use sopwith_domain::content::Document;
+use uuid::Uuid;
+
+use super::error::{Fault, Result};
+use super::types::sop::Sop;
+use crate::app::{Call, reading};
+use crate::error::Error;
+use crate::store::approvals::{self, DecisionRow, RequestRow, StageRow};
+use crate::store::contents;
+use crate::store::executions::{self, StepRow, ViolationRow};
+use crate::store::people::{self, Person};
+use crate::store::processes::{self, Process};
+use crate::store::sops::{self, VersionRow};
+use crate::store::teams::{self, Team};
+use crate::telemetry::statements;
+
+/// Everything that is loaded by key in one request.
+pub struct Loaders(DataLoader<Source>);
+
+impl Loaders {
+    /// Loaders for one request.
+    pub fn new(call: Arc<Call>) -> Self {
+        Self(DataLoader::new(Source(call), statements::spawn).max_batch_size(500))
+    }
+}
+
+/// What a key stands for, with whatever else has the same key in the same batch.
+pub async fn load<K>(ctx: &Context<'_>, key: K) -> Result<Option<<Source as Loader<K>>::Value>>
+where
+    K: Send + Sync + Hash + Eq + Clone + 'static,
+    Source: Loader<K, Error = Arc<Error>>,
+{
+    ctx.data_unchecked::<Loaders>().0.load_one(key).await.map_err(shared)
+}
+
+/// What several keys stand for.
+pub async fn load_many<K>(ctx: &Context<'_>, keys: Vec<K>) -> Result<HashMap<K, <Source as Loader<K>>::Value>>
+where
+    K: Send + Sync + Hash + Eq + Clone + 'static,
+    Source: Loader<K, Error = Arc<Error>>,
+{
+    ctx.data_unchecked::<Loaders>().0.load_many(keys).await.map_err(shared)
+}
+
+/// A batch's failure is everyone's who waited for it.
+fn shared(error: Arc<Error>) -> Fault {
+    match &*error {
+        Error::Unavailable | Error::Collided => Error::Unavailable.into(),
+        other => match Arc::try_unwrap(error) {
+            Ok(own) => own.into(),
+            Err(shared) => Error::internal(format!("{shared:?}")).into(),
+        },
+    }
+}
+
+/// The database as one request sees it.
+pub struct Source(Arc<Call>);
+
+macro_rules! keys {
+    ($($(#[$doc:meta])* $key:ident($type:ty);)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        pub struct $key(pub $type);
+    )*};
+}
+
+keys! {
+    /// An SOP that the actor sees, by id.
+    SopKey(Uuid);
+    /// A person by id.
+    PersonKey(Uuid);
+    /// A team by id.
+    TeamKey(Uuid);
+    /// A process by id.
+    ProcessKey(Uuid);
+    /// A version by id, whoever asks.
+    VersionKey(Uuid);
+    /// The version in force and the open one, by SOP.
+    CurrentVersionsKey(Uuid);
+    /// A document by hash.
+    ContentKey(String);
+    /// Contributors by version.
+    ContributorsKey(Uuid);
+    /// Approval requests by version, newest first.
+    VersionRequestsKey(Uuid);
+    /// Stages by request.
+    StagesKey(Uuid);
+    /// Decisions by request.
+    DecisionsKey(Uuid);
+    /// The SOPs of a process that the actor sees, the one that is not retired first.
+    ProcessSopsKey(Uuid);
+    /// Steps by execution.
+    StepsKey(Uuid);
+    /// Violations by execution.
+    ViolationsKey(Uuid);
+}
+
+type Loaded<K, V> = std::result::Result<HashMap<K, V>, Arc<Error>>;
+
+/// Rows under the keys that they belong to; a key without rows has an empty list.
+fn grouped<K: Clone + Eq + Hash, R>(keys: &[K], rows: Vec<R>, key: impl Fn(&R) -> K) -> HashMap<K, Vec<R>> {
+    let mut out: HashMap<K, Vec<R>> = keys.iter().map(|k| (k.clone(), Vec::new())).collect();
+    for row in rows {
+        out.entry(key(&row)).or_default().push(row);
+    }
+    out
+}
+
+macro_rules! loaders {
+    ($($key:ident => $value:ty, |$db:ident, $ids:ident, $keys:ident, $call:ident| $body:expr;)*) => {$(
+        impl Loader<$key> for Source {
+            type Value = $value;
+            type Error = Arc<Error>;
+
+            async fn load(&self, $keys: &[$key]) -> Loaded<$key, $value> {
+                let $call = &self.0;
+                let $db = $call.store.read();
+                let $ids: Vec<_> = $keys.iter().map(|k| k.0.clone()).collect();
+                let body: crate::error::Result<HashMap<$key, $value>> = async { $body }.await;
+                body.map_err(Arc::new)
+            }
+        }
+    )*};
+}
+
+loaders! {
+    PersonKey => Person, |db, ids, _keys, _call| {
+        Ok(people::by_ids(db, &ids).await?.into_iter().map(|p| (PersonKey(p.id), p)).collect())
+    };
+    TeamKey => Team, |db, ids, _keys, _call| {
+        Ok(teams::by_ids(db, &ids).await?.into_iter().map(|t| (TeamKey(t.id), t)).collect())
+    };
+    ProcessKey => Process, |db, ids, _keys, _call| {
+        Ok(processes::by_ids(db, &ids).await?.into_iter().map(|p| (ProcessKey(p.id), p)).collect())
+    };
+    VersionKey => VersionRow, |db, ids, _keys, _call| {
+        Ok(sops::versions_by_ids(db, &ids).await?.into_iter().map(|v| (VersionKey(v.id), v)).collect())
+    };
+    CurrentVersionsKey => Vec<VersionRow>, |db, ids, keys, _call| {
+        Ok(grouped(keys, sops::current_versions_of(db, &ids).await?, |v| CurrentVersionsKey(v.sop_id)))
+    };
+    ContentKey => Arc<Document>, |db, ids, _keys, _call| {
+        let documents = contents::by_hashes(db, &ids).await?;
+        Ok(documents.into_iter().map(|(hash, document)| (ContentKey(hash), Arc::new(document))).collect())
+    };
+    ContributorsKey => Vec<Uuid>, |db, ids, _keys, _call| {
+        let found = crate::store::procedures::contributors(db, ids).await?;
+        Ok(found.into_iter().map(|(v, people)| (ContributorsKey(v), people.into_iter().map(|p| p.0).collect())).collect())
+    };
+    VersionRequestsKey => Vec<RequestRow>, |db, ids, keys, _call| {
+        let rows = approvals::of_versions(db, &ids).await?;
+        Ok(grouped(keys, rows, |r| VersionRequestsKey(r.version_id.unwrap_or_default())))
+    };
+    StagesKey => Vec<StageRow>, |db, ids, keys, _call| {
+        Ok(grouped(keys, approvals::stages_of(db, &ids).await?, |s| StagesKey(s.request_id)))
+    };
+    DecisionsKey => Vec<DecisionRow>, |db, ids, keys, _call| {
+        Ok(grouped(keys, approvals::decisions_of(db, &ids).await?, |d| DecisionsKey(d.request_id)))
+    };
+    StepsKey => Vec<StepRow>, |db, ids, keys, _call| {
+        Ok(grouped(keys, executions::steps_of(db, &ids).await?, |s| StepsKey(s.execution_id)))
+    };
+    ViolationsKey => Vec<ViolationRow>, |db, ids, keys, _call| {
+        Ok(grouped(keys, executions::violations_of(db, &ids).await?, |v| ViolationsKey(v.execution_id)))
+    };
+    SopKey => Sop, |db, ids, _keys, call| {
+        let rows = sops::by_ids(db, &ids).await?;
+        let sights = reading::sights(db, &call.actor, &rows).await?;
+        Ok(seen(rows, &sights).map(|sop| (SopKey(sop.row.id), sop)).collect())
+    };
+    ProcessSopsKey => Vec<Sop>, |db, ids, keys, call| {
+        let rows = sops::of_processes(db, &ids).await?;
+        let sights = reading::sights(db, &call.actor, &rows).await?;
+        Ok(grouped(keys, seen(rows, &sights).collect(), |sop| ProcessSopsKey(sop.row.process_id)))
+    };
+}
+
+fn seen(rows: Vec<sops::SopRow>, sights: &BTreeMap<Uuid, reading::Sight>) -> impl Iterator<Item = Sop> {
+    let sights = sights.clone();
+    rows.into_iter().filter_map(move |row| {
+        let sight = *sights.get(&row.id)?;
+        sight.sop.then_some(Sop { row, sight })
+    })
+}

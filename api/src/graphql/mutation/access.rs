@@ -1,0 +1,167 @@
+//! Teams, grants and processes.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, InputObject, Object};
+use sopwith_domain::error::Refusal;
+use sopwith_domain::ids::{GrantId, PersonId, TeamId};
+
+use super::{keyed, payload};
+use crate::app::{Call, access, processes};
+use crate::graphql::error::{Result, settle};
+use crate::graphql::query::{typed, typed_option};
+use crate::graphql::types::people::{Grant, Team, team};
+use crate::graphql::types::process::{Process, process};
+use crate::store::people;
+
+/// A team to be made.
+#[derive(InputObject)]
+pub struct TeamCreateInput {
+    /// Names it in claims and executions: 1 to 100 of a-z, 0-9, '-', '_' and '.'.
+    key: String,
+    /// What people call it.
+    name: String,
+    /// What the codes of its SOPs begin with: 1 to 8 of A-Z and 0-9; made from the key when absent.
+    code_prefix: Option<String>,
+    /// The same key with the same input makes one team.
+    idempotency_key: Option<String>,
+}
+
+payload! {
+    /// What `teamCreate` did.
+    TeamCreatePayload {
+        /// The team.
+        team: Team,
+    }
+}
+
+/// A grant to be made.
+#[derive(InputObject)]
+pub struct GrantCreateInput {
+    /// Who gets the role.
+    person_id: ID,
+    /// Which role, by name.
+    role: String,
+    /// For which team; org-wide when absent.
+    team_id: Option<ID>,
+    /// The same key with the same input makes one grant.
+    idempotency_key: Option<String>,
+}
+
+payload! {
+    /// What `grantCreate` did.
+    GrantCreatePayload {
+        /// The grant.
+        grant: Grant,
+    }
+}
+
+/// A grant to be taken away.
+#[derive(InputObject)]
+pub struct GrantRevokeInput {
+    /// Which.
+    id: ID,
+}
+
+payload! {
+    /// What `grantRevoke` did.
+    GrantRevokePayload {
+        /// The id of the grant that is no more.
+        revoked_id: ID,
+    }
+}
+
+/// A process to be made.
+#[derive(InputObject)]
+pub struct ProcessCreateInput {
+    /// Names it in executions: 1 to 100 of a-z, 0-9, '-', '_' and '.'.
+    key: String,
+    /// What people call it.
+    name: String,
+    /// How it runs today.
+    #[graphql(default)]
+    description: String,
+    /// Who answers for it; nobody when ownership is unclear.
+    owner_id: Option<ID>,
+    /// The team that it belongs to.
+    team_id: Option<ID>,
+    /// The same key with the same input makes one process.
+    idempotency_key: Option<String>,
+}
+
+payload! {
+    /// What `processCreate` did.
+    ProcessCreatePayload {
+        /// The process.
+        process: Process,
+    }
+}
+
+#[derive(Default)]
+pub struct AccessMutation;
+
+#[Object]
+impl AccessMutation {
+    /// Makes a team.
+    async fn team_create(&self, ctx: &Context<'_>, input: TeamCreateInput) -> Result<TeamCreatePayload> {
+        let call = ctx.data_unchecked::<Arc<Call>>();
+        let key = keyed(input.idempotency_key.as_ref(), &input);
+        let input = access::TeamInput { key: input.key, name: input.name, code_prefix: input.code_prefix };
+        let (made, user_errors) = settle(access::create_team(call, input, key).await)?;
+        Ok(TeamCreatePayload { team: team(ctx, made.map(|t| t.0)).await?, user_errors })
+    }
+
+    /// Grants a role to a person.
+    async fn grant_create(&self, ctx: &Context<'_>, input: GrantCreateInput) -> Result<GrantCreatePayload> {
+        let call = ctx.data_unchecked::<Arc<Call>>();
+        let key = keyed(input.idempotency_key.as_ref(), &input);
+        let read = || -> std::result::Result<_, Refusal> {
+            let person = typed::<PersonId>(&input.person_id, "person")?;
+            let team = typed_option::<TeamId>(input.team_id.as_ref(), "team")?;
+            Ok(access::GrantInput { person, role: input.role.clone(), team })
+        };
+        let answer = match read() {
+            Ok(input) => access::grant(call, input, key).await,
+            Err(refusal) => Err(refusal.into()),
+        };
+        let (made, user_errors) = settle(answer)?;
+        let grant = match made {
+            Some(id) => people::grant_by_id(call.store.read(), id).await?.map(Grant),
+            None => None,
+        };
+        Ok(GrantCreatePayload { grant, user_errors })
+    }
+
+    /// Takes away a grant that was made here. Those from claims are the identity provider's.
+    async fn grant_revoke(&self, ctx: &Context<'_>, input: GrantRevokeInput) -> Result<GrantRevokePayload> {
+        let call = ctx.data_unchecked::<Arc<Call>>();
+        let answer = match typed::<GrantId>(&input.id, "grant") {
+            Ok(id) => access::revoke(call, id).await,
+            Err(refusal) => Err(refusal.into()),
+        };
+        let (gone, user_errors) = settle(answer)?;
+        Ok(GrantRevokePayload { revoked_id: gone.map(|id| id.to_string().into()), user_errors })
+    }
+
+    /// Makes a process.
+    async fn process_create(&self, ctx: &Context<'_>, input: ProcessCreateInput) -> Result<ProcessCreatePayload> {
+        let call = ctx.data_unchecked::<Arc<Call>>();
+        let key = keyed(input.idempotency_key.as_ref(), &input);
+        let read = || -> std::result::Result<_, Refusal> {
+            let owner = typed_option::<PersonId>(input.owner_id.as_ref(), "person")?;
+            let team = typed_option::<TeamId>(input.team_id.as_ref(), "team")?;
+            let (key, name, description) = (input.key.clone(), input.name.clone(), input.description.clone());
+            Ok(processes::ProcessInput { key, name, description, owner, team })
+        };
+        let answer = match read() {
+            Ok(input) => processes::create(call, input, key).await,
+            Err(refusal) => Err(refusal.into()),
+        };
+        let (made, user_errors) = settle(answer)?;
+        let process = match made {
+            Some(id) => process(ctx, id.0).await?,
+            None => None,
+        };
+        Ok(ProcessCreatePayload { process, user_errors })
+    }
+}

@@ -1,0 +1,132 @@
+//! Decisions and withdrawals.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::{Context, ID, InputObject, Object};
+use sopwith_domain::content::ContentHash;
+use sopwith_domain::error::Refusal;
+use sopwith_domain::ids::RequestId;
+
+use super::payload;
+use crate::app::{Call, approvals};
+use crate::graphql::error::{Result, settle};
+use crate::graphql::query::typed;
+use crate::graphql::types::Verdict;
+use crate::graphql::types::approval::ApprovalRequest;
+use crate::graphql::types::sop::{Sop, sop};
+use crate::graphql::types::version::{Version, version};
+use crate::metrics::Metrics;
+use crate::store::approvals::{self as stored, RequestRow};
+
+/// A decision to be taken.
+#[derive(InputObject)]
+pub struct ApprovalDecideInput {
+    /// In which request.
+    request_id: ID,
+    /// What you decide.
+    verdict: Verdict,
+    /// The content hash of the version that you saw.
+    content_hash: String,
+    /// Why; needed for a rejection.
+    #[graphql(default)]
+    comment: String,
+}
+
+impl ApprovalDecideInput {
+    fn read(self) -> std::result::Result<approvals::DecisionInput, Refusal> {
+        let content: ContentHash =
+            self.content_hash.parse().map_err(|_| Refusal::invalid("contentHash", "not a SHA-256 in hex"))?;
+        let request = typed::<RequestId>(&self.request_id, "approval request")?;
+        Ok(approvals::DecisionInput { request, verdict: self.verdict.into(), content, comment: self.comment })
+    }
+}
+
+payload! {
+    /// What `approvalDecide` did.
+    ApprovalDecidePayload {
+        /// The request.
+        approval_request: ApprovalRequest,
+        /// The version that it is about; null for a retirement.
+        version: Version,
+        /// The SOP.
+        sop: Sop,
+    }
+}
+
+/// A request to be taken back.
+#[derive(InputObject)]
+pub struct ApprovalWithdrawInput {
+    /// Which.
+    request_id: ID,
+}
+
+payload! {
+    /// What `approvalWithdraw` did.
+    ApprovalWithdrawPayload {
+        /// The request.
+        approval_request: ApprovalRequest,
+        /// The version, back in draft; null for a retirement.
+        version: Version,
+        /// The SOP.
+        sop: Sop,
+    }
+}
+
+#[derive(Default)]
+pub struct ApprovalMutation;
+
+#[Object]
+impl ApprovalMutation {
+    /// Approves or rejects in the stage that is being decided. For holders of the role that the stage names, who did
+    /// not contribute and have not decided in this request. With the last approval the version is published, or waits
+    /// for its effective date; one rejection ends the request.
+    async fn approval_decide(&self, ctx: &Context<'_>, input: ApprovalDecideInput) -> Result<ApprovalDecidePayload> {
+        let call = ctx.data_unchecked::<Arc<Call>>();
+        let verdict = input.verdict;
+        let answer = match input.read() {
+            Ok(input) => approvals::decide(call, input).await,
+            Err(refusal) => Err(refusal.into()),
+        };
+        let (made, user_errors) = settle(answer)?;
+        let (row, version, sop) = after(ctx, made).await?;
+        if let Some(row) = &row {
+            let waited = u64::try_from(call.now.micros() - row.opened_at).unwrap_or(0);
+            ctx.data_unchecked::<Arc<Metrics>>().decided(verdict.into(), Duration::from_micros(waited));
+        }
+        Ok(ApprovalDecidePayload { approval_request: row.map(ApprovalRequest), version, sop, user_errors })
+    }
+
+    /// Takes a request back: a version returns to draft, a published SOP stays as it is. A contributor's, and the
+    /// owner's.
+    async fn approval_withdraw(
+        &self,
+        ctx: &Context<'_>,
+        input: ApprovalWithdrawInput,
+    ) -> Result<ApprovalWithdrawPayload> {
+        let call = ctx.data_unchecked::<Arc<Call>>();
+        let answer = match typed::<RequestId>(&input.request_id, "approval request") {
+            Ok(id) => approvals::withdraw(call, id).await,
+            Err(refusal) => Err(refusal.into()),
+        };
+        let (made, user_errors) = settle(answer)?;
+        let (row, version, sop) = after(ctx, made).await?;
+        Ok(ApprovalWithdrawPayload { approval_request: row.map(ApprovalRequest), version, sop, user_errors })
+    }
+}
+
+/// A request, its version and its SOP, as they are after a mutation.
+async fn after(
+    ctx: &Context<'_>,
+    made: Option<RequestId>,
+) -> Result<(Option<RequestRow>, Option<Version>, Option<Sop>)> {
+    let Some(id) = made else { return Ok((None, None, None)) };
+    let call = ctx.data_unchecked::<Arc<Call>>();
+    let Some(row) = stored::by_ids(call.store.read(), &[id.0]).await?.pop() else { return Ok((None, None, None)) };
+    let version = match row.version_id {
+        Some(id) => version(ctx, id).await?,
+        None => None,
+    };
+    let sop = sop(ctx, row.sop_id).await?;
+    Ok((Some(row), version, sop))
+}

@@ -1,0 +1,26 @@
+//! What can be asked.
+
+mod approvals;
+mod people;
+mod records;
+mod sops;
+
+use std::str::FromStr;
+
+use async_graphql::{ID, MergedObject};
+use sopwith_domain::error::Refusal;
+
+/// What can be asked.
+#[derive(MergedObject, Default)]
+#[graphql(name = "Query")]
+pub struct QueryRoot(sops::SopQuery, approvals::ApprovalQuery, people::PeopleQuery, records::RecordQuery);
+
+/// A typed id; one of another kind names nothing here.
+pub fn typed<T: FromStr>(id: &ID, what: &'static str) -> Result<T, Refusal> {
+    id.parse().map_err(|_| Refusal::NotFound(what))
+}
+
+/// A typed id that may be absent.
+pub fn typed_option<T: FromStr>(id: Option<&ID>, what: &'static str) -> Result<Option<T>, Refusal> {
+    id.map(|id| typed(id, what)).transpose()
+}

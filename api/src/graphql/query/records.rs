@@ -1,0 +1,199 @@
+//! Executions, figures and the audit chain.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, InputObject, Object, OneofObject};
+use sopwith_domain::access::{Action, Permission, Reach, Resource, decide};
+use sopwith_domain::ids::{ExecutionId, PersonId, ProcessId, SopId, TeamId, VersionId};
+
+use super::{typed, typed_option};
+use crate::app::{Call, figures};
+use crate::graphql::connection::{Counted, List, Paging, list};
+use crate::graphql::error::Result;
+use crate::graphql::scalars::DateTime;
+use crate::graphql::types::audit::AuditEntry;
+use crate::graphql::types::execution::Execution;
+use crate::graphql::types::figures::{Figures, FiguresDimension, TimeBucket};
+use crate::graphql::types::sop::page_size;
+use crate::store::audit::{self, AuditFilter};
+use crate::store::executions::{self, ExecutionFilter};
+use crate::store::figures::Question;
+use crate::store::page::{Key, Window};
+
+/// A run as its source names it.
+#[derive(InputObject)]
+pub struct RunInput {
+    /// The source.
+    source: String,
+    /// The source's name for the run.
+    run_id: String,
+}
+
+/// How an execution is named.
+#[derive(OneofObject)]
+pub enum ExecutionBy {
+    /// By its id.
+    Id(ID),
+    /// As its source names it.
+    Run(RunInput),
+}
+
+/// Which executions are asked for; all conditions hold together.
+#[derive(InputObject, Default)]
+pub struct ExecutionsFilter {
+    /// Of this process.
+    process_id: Option<ID>,
+    /// Of this SOP.
+    sop_id: Option<ID>,
+    /// From this source.
+    source: Option<String>,
+}
+
+/// Which figures are asked for; all conditions hold together.
+#[derive(InputObject, Default)]
+pub struct FiguresFilter {
+    /// Of this process.
+    process_id: Option<ID>,
+    /// Of this SOP.
+    sop_id: Option<ID>,
+    /// Of this version.
+    version_id: Option<ID>,
+    /// Of runs performed by this team.
+    team_id: Option<ID>,
+    /// Of runs that started at this time or later.
+    from: Option<DateTime>,
+    /// Of runs that started before this time.
+    to: Option<DateTime>,
+}
+
+/// Which audit entries are asked for; all conditions hold together.
+#[derive(InputObject, Default)]
+pub struct AuditEntriesFilter {
+    /// Of the object with this id.
+    object: Option<ID>,
+    /// Of this SOP, its versions and requests.
+    sop_id: Option<ID>,
+    /// Of what this person did.
+    actor_id: Option<ID>,
+    /// Of this action, such as `approval.decided`.
+    action: Option<String>,
+}
+
+/// An execution by id, where the actor reads it.
+pub async fn execution(ctx: &Context<'_>, id: ExecutionId) -> Result<Option<Execution>> {
+    let call = ctx.data_unchecked::<Arc<Call>>();
+    let Some(row) = executions::by_ids(call.store.read(), &[id.0]).await?.pop() else { return Ok(None) };
+    let filter = ExecutionFilter {
+        source: Some(row.source.clone()),
+        run_id: Some(row.run_id.clone()),
+        ..ExecutionFilter::default()
+    };
+    one(call, &filter).await
+}
+
+async fn one(call: &Call, filter: &ExecutionFilter) -> Result<Option<Execution>> {
+    let window = Window { limit: 1, ..Window::default() };
+    let page = executions::list(call.store.read(), &figures::reach(&call.actor), filter, &window).await?;
+    Ok(page.rows.into_iter().next().map(Execution))
+}
+
+#[derive(Default)]
+pub struct RecordQuery;
+
+#[Object]
+impl RecordQuery {
+    /// One execution; null when there is none that you read.
+    async fn execution(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which.")] by: ExecutionBy,
+    ) -> Result<Option<Execution>> {
+        match by {
+            ExecutionBy::Id(id) => execution(ctx, typed(&id, "execution")?).await,
+            ExecutionBy::Run(RunInput { source, run_id }) => {
+                let filter =
+                    ExecutionFilter { source: Some(source), run_id: Some(run_id), ..ExecutionFilter::default() };
+                one(ctx.data_unchecked::<Arc<Call>>(), &filter).await
+            }
+        }
+    }
+
+    /// The executions that you read, the last received first: those of your teams, and of the SOPs that you own.
+    #[graphql(complexity = "page_size(first, last) * child_complexity + 1")]
+    async fn executions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which of them.")] filter: Option<ExecutionsFilter>,
+        #[graphql(desc = "The first so many, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+    ) -> Result<List<Execution>> {
+        let call = ctx.data_unchecked::<Arc<Call>>();
+        let filter = filter.unwrap_or_default();
+        let filter = ExecutionFilter {
+            process: typed_option::<ProcessId>(filter.process_id.as_ref(), "process")?,
+            sop: typed_option::<SopId>(filter.sop_id.as_ref(), "SOP")?,
+            source: filter.source,
+            run_id: None,
+        };
+        let window = Paging { first, after, last, before }.window()?;
+        let page = executions::list(call.store.read(), &figures::reach(&call.actor), &filter, &window).await?;
+        Ok(list(page, Counted::Executions(filter), |e| (Key::Number(e.received_at), e.id), Execution))
+    }
+
+    /// Adoption, completion time, error rate and violations of the runs that you read, grouped as you say, in the
+    /// order of their groups; training runs are not in them. At most 2,000 groups.
+    #[graphql(complexity = "20 * child_complexity + 100")]
+    async fn figures(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Of which runs.")] filter: Option<FiguresFilter>,
+        #[graphql(desc = "One row for each of these together; a single row when absent.")] group_by: Option<
+            Vec<FiguresDimension>,
+        >,
+        #[graphql(desc = "And for each time bucket, in UTC.")] bucket: Option<TimeBucket>,
+    ) -> Result<Vec<Figures>> {
+        let call = ctx.data_unchecked::<Arc<Call>>();
+        let filter = filter.unwrap_or_default();
+        let question = Question {
+            process: typed_option::<ProcessId>(filter.process_id.as_ref(), "process")?,
+            sop: typed_option::<SopId>(filter.sop_id.as_ref(), "SOP")?,
+            version: typed_option::<VersionId>(filter.version_id.as_ref(), "version")?,
+            team: typed_option::<TeamId>(filter.team_id.as_ref(), "team")?,
+            from: filter.from.map(|at| at.0),
+            to: filter.to.map(|at| at.0),
+            by: group_by.unwrap_or_default().into_iter().map(Into::into).collect(),
+            bucket: bucket.map(Into::into),
+        };
+        Ok(figures::answer(call, &question).await?.into_iter().map(Figures).collect())
+    }
+
+    /// The audit chain, oldest first, for managers (of their teams) and admins.
+    #[graphql(complexity = "page_size(first, last) * child_complexity + 1")]
+    async fn audit(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which entries.")] filter: Option<AuditEntriesFilter>,
+        #[graphql(desc = "The first so many, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+    ) -> Result<List<AuditEntry>> {
+        let call = ctx.data_unchecked::<Arc<Call>>();
+        let reach = call.actor.reach(Permission::AuditRead);
+        if matches!(&reach, Reach::Teams(teams) if teams.is_empty()) {
+            decide(&call.actor, Action::ReadAudit, Resource::Organisation)?;
+        }
+        let filter = filter.unwrap_or_default();
+        let filter = AuditFilter {
+            object: filter.object.map(|id| id.to_string()),
+            sop: typed_option::<SopId>(filter.sop_id.as_ref(), "SOP")?,
+            actor: typed_option::<PersonId>(filter.actor_id.as_ref(), "person")?,
+            action: filter.action,
+        };
+        let window = Paging { first, after, last, before }.window()?;
+        let page = audit::list(call.store.read(), &reach, &filter, &window).await?;
+        Ok(list(page, Counted::Audit(filter), |e| (Key::Number(e.seq), uuid::Uuid::nil()), AuditEntry))
+    }
+}

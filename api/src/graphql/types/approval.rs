@@ -1,0 +1,255 @@
+//! Policies, approval requests, stages and decisions.
+
+use async_graphql::{Context, ID, Object};
+use sopwith_domain::ids::{DecisionId, PolicyId, RequestId};
+use sopwith_domain::policy as domain;
+
+use super::people::{Person, Team, person, team};
+use super::sop::{Sop, sop};
+use super::version::{Version, version};
+use super::{ApprovalState, DecisionVia, PolicyKind, Risk, SignatureMeaning, StageScope, Verdict, stored};
+use crate::graphql::error::Result;
+use crate::graphql::loaders::{DecisionsKey, StagesKey, load};
+use crate::graphql::scalars::{DateTime, Duration};
+use crate::store::approvals::{DecisionRow, RequestRow, StageRow};
+
+/// One passage of a version, or of a retirement, through the stages of a policy, with the policy as it was.
+pub struct ApprovalRequest(pub RequestRow);
+
+/// One passage of a version, or of a retirement, through the stages of a policy, with the policy as it was.
+#[Object]
+impl ApprovalRequest {
+    /// Names the request for good.
+    pub async fn id(&self) -> ID {
+        RequestId(self.0.id).to_string().into()
+    }
+
+    /// The SOP that it is about.
+    async fn sop(&self, ctx: &Context<'_>) -> Result<Option<Sop>> {
+        sop(ctx, self.0.sop_id).await
+    }
+
+    /// The version that is to be published; null when the SOP is to be retired.
+    async fn version(&self, ctx: &Context<'_>) -> Result<Option<Version>> {
+        match self.0.version_id {
+            Some(id) => version(ctx, id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The label that the version had in this passage.
+    async fn label(&self) -> Option<&str> {
+        self.0.label.as_deref()
+    }
+
+    /// SHA-256 in hex of the content that is being decided on.
+    async fn content_hash(&self) -> &str {
+        &self.0.content_hash
+    }
+
+    /// Where it stands.
+    async fn state(&self) -> Result<ApprovalState> {
+        Ok(stored::<sopwith_domain::approval::RequestState>(&self.0.state)?.into())
+    }
+
+    /// Why the SOP is to be retired.
+    async fn reason(&self) -> Option<&str> {
+        self.0.reason.as_deref()
+    }
+
+    /// Who asked.
+    async fn requested_by(&self, ctx: &Context<'_>) -> Result<Option<Person>> {
+        person(ctx, Some(self.0.requested_by_id)).await
+    }
+
+    /// Its stages, in order.
+    async fn stages(&self, ctx: &Context<'_>) -> Result<Vec<ApprovalStage>> {
+        let rows = load(ctx, StagesKey(self.0.id)).await?.unwrap_or_default();
+        Ok(rows.into_iter().map(ApprovalStage).collect())
+    }
+
+    /// The stage that is being decided; null when the request is closed.
+    async fn current_stage(&self, ctx: &Context<'_>) -> Result<Option<ApprovalStage>> {
+        if self.0.closed_at.is_some() {
+            return Ok(None);
+        }
+        let rows = load(ctx, StagesKey(self.0.id)).await?.unwrap_or_default();
+        Ok(rows.into_iter().find(|row| row.position == self.0.stage).map(ApprovalStage))
+    }
+
+    /// The decisions so far, oldest first.
+    async fn decisions(&self, ctx: &Context<'_>) -> Result<Vec<Decision>> {
+        let rows = load(ctx, DecisionsKey(self.0.id)).await?.unwrap_or_default();
+        Ok(rows.into_iter().map(Decision).collect())
+    }
+
+    /// When it was opened.
+    async fn opened_at(&self) -> DateTime {
+        DateTime::stored(self.0.opened_at)
+    }
+
+    /// When it was closed.
+    async fn closed_at(&self) -> Option<DateTime> {
+        self.0.closed_at.map(DateTime::stored)
+    }
+}
+
+/// A stage of an approval request, as the policy was when it was opened.
+pub struct ApprovalStage(StageRow);
+
+/// A stage of an approval request, as the policy was when it was opened.
+#[Object]
+impl ApprovalStage {
+    /// What people call it.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The role that decides in it.
+    async fn role(&self) -> &str {
+        &self.0.role
+    }
+
+    /// How many approvals close it.
+    async fn min_approvals(&self) -> i32 {
+        self.0.min_approvals
+    }
+
+    /// Whose role counts.
+    async fn scope(&self) -> Result<StageScope> {
+        Ok(stored::<domain::StageScope>(&self.0.scope)?.into())
+    }
+
+    /// What a signature in it says.
+    async fn meaning(&self) -> Result<SignatureMeaning> {
+        Ok(stored::<domain::Meaning>(&self.0.meaning)?.into())
+    }
+
+    /// The decisions taken in it, oldest first.
+    async fn decisions(&self, ctx: &Context<'_>) -> Result<Vec<Decision>> {
+        let rows = load(ctx, DecisionsKey(self.0.request_id)).await?.unwrap_or_default();
+        Ok(rows.into_iter().filter(|row| row.position == self.0.position).map(Decision).collect())
+    }
+
+    /// When it was opened; null while an earlier one is being decided.
+    async fn opened_at(&self) -> Option<DateTime> {
+        self.0.opened_at.map(DateTime::stored)
+    }
+
+    /// When it was closed.
+    async fn closed_at(&self) -> Option<DateTime> {
+        self.0.closed_at.map(DateTime::stored)
+    }
+}
+
+/// One person's answer in an approval request.
+pub struct Decision(DecisionRow);
+
+/// One person's answer in an approval request.
+#[Object]
+impl Decision {
+    /// Names the decision for good.
+    pub async fn id(&self) -> ID {
+        DecisionId(self.0.id).to_string().into()
+    }
+
+    /// Who decided.
+    async fn person(&self, ctx: &Context<'_>) -> Result<Option<Person>> {
+        person(ctx, Some(self.0.person_id)).await
+    }
+
+    /// What was decided.
+    async fn verdict(&self) -> Result<Verdict> {
+        Ok(stored::<sopwith_domain::approval::Verdict>(&self.0.verdict)?.into())
+    }
+
+    /// SHA-256 in hex of the content that the person saw.
+    async fn content_hash(&self) -> &str {
+        &self.0.content_hash
+    }
+
+    /// Why.
+    async fn comment(&self) -> &str {
+        &self.0.comment
+    }
+
+    /// By which way it came in.
+    async fn via(&self) -> Result<DecisionVia> {
+        Ok(stored::<sopwith_domain::approval::Via>(&self.0.via)?.into())
+    }
+
+    /// When.
+    async fn decided_at(&self) -> DateTime {
+        DateTime::stored(self.0.decided_at)
+    }
+}
+
+/// Which stages a change has to pass, for which SOPs.
+pub struct Policy(pub domain::Policy);
+
+/// Which stages a change has to pass, for which SOPs.
+#[Object]
+impl Policy {
+    /// Names the policy for good.
+    pub async fn id(&self) -> ID {
+        PolicyId::to_string(&self.0.id).into()
+    }
+
+    /// What it is for.
+    async fn kind(&self) -> PolicyKind {
+        self.0.kind.into()
+    }
+
+    /// The only team that it is for; all when null.
+    async fn team(&self, ctx: &Context<'_>) -> Result<Option<Team>> {
+        team(ctx, self.0.team.map(|t| t.0)).await
+    }
+
+    /// The only risk that it is for; all when null.
+    async fn risk(&self) -> Option<Risk> {
+        self.0.risk.map(Into::into)
+    }
+
+    /// Its stages, in order.
+    async fn stages(&self) -> Vec<PolicyStage> {
+        self.0.stages.iter().cloned().map(PolicyStage).collect()
+    }
+}
+
+/// A stage of a policy: M of N holders of a role.
+pub struct PolicyStage(domain::Stage);
+
+/// A stage of a policy: M of N holders of a role.
+#[Object]
+impl PolicyStage {
+    /// What people call it.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The role that decides in it.
+    async fn role(&self) -> &str {
+        &self.0.role
+    }
+
+    /// How many approvals close it.
+    async fn min_approvals(&self) -> i32 {
+        i32::try_from(self.0.min_approvals).unwrap_or(i32::MAX)
+    }
+
+    /// Whose role counts.
+    async fn scope(&self) -> StageScope {
+        self.0.scope.into()
+    }
+
+    /// What a signature in it says.
+    async fn meaning(&self) -> SignatureMeaning {
+        self.0.meaning.into()
+    }
+
+    /// How recently the approver must have signed in, where that is asked for.
+    async fn max_auth_age(&self) -> Option<Duration> {
+        let seconds = self.0.max_auth_age?;
+        Some(Duration { micros: seconds.saturating_mul(sopwith_domain::time::SECOND) })
+    }
+}

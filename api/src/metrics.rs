@@ -1,0 +1,104 @@
+//! What Prometheus scrapes: this process, with counters and histograms that sum over replicas, and the domain, read
+//! from the database at each scrape.
+
+pub mod domain;
+mod executions;
+mod family;
+mod operations;
+mod series;
+
+use std::time::Duration;
+
+use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec, Registry, TextEncoder};
+use sopwith_domain::approval::Verdict;
+use sopwith_domain::execution::{Mode, Report};
+
+use self::executions::Executions;
+use self::series::{LONG, Maker};
+use crate::app::executions::Answer;
+
+pub use operations::{InFlight, Operations, Reason};
+
+/// The media type of the text format.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The figures of this process, in a registry of their own.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    executions: Executions,
+    operations: Operations,
+    approvals: HistogramVec,
+    connections: IntGaugeVec,
+    jobs: IntCounterVec,
+}
+
+impl Metrics {
+    /// All series that can be known in advance, at zero.
+    ///
+    /// # Errors
+    /// When two series have one name.
+    pub fn new() -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let make = Maker(&registry);
+        make.gauges("sop_build_info", "The version that runs; always 1.", &["version"])?
+            .with_label_values(&[env!("CARGO_PKG_VERSION")])
+            .set(1);
+        let help = "How long approval requests had waited when a decision came.";
+        let approvals = make.histograms("sop_approval_duration_seconds", help, &["decision"], LONG)?;
+        for verdict in Verdict::ALL {
+            approvals.with_label_values(&[verdict.as_str()]);
+        }
+        let connections =
+            make.gauges("sop_db_pool_connections", "Connections to the database by state.", &["state"])?;
+        let jobs = make.counters("sop_jobs_total", "Runs of background jobs by result.", &["job", "result"])?;
+        for result in ["SUCCEEDED", "FAILED"] {
+            jobs.with_label_values(&["publish_due", result]);
+        }
+        let (executions, operations) = (Executions::new(&make)?, Operations::new(&make)?);
+        add_process(&registry)?;
+        Ok(Self { registry, executions, operations, approvals, connections, jobs })
+    }
+
+    /// A batch of executions was answered.
+    pub fn ingested(&self, mode: Mode, reports: &[Report], answers: &[Answer], took: Duration) {
+        self.executions.batch(mode, reports, answers, took);
+    }
+
+    /// Somebody decided in an approval request that had been open for so long.
+    pub fn decided(&self, verdict: Verdict, waited: Duration) {
+        self.approvals.with_label_values(&[verdict.as_str()]).observe(waited.as_secs_f64());
+    }
+
+    /// A background job ran.
+    pub fn job(&self, job: &str, succeeded: bool) {
+        self.jobs.with_label_values(&[job, if succeeded { "SUCCEEDED" } else { "FAILED" }]).inc();
+    }
+
+    /// GraphQL operations.
+    #[must_use]
+    pub fn operations(&self) -> &Operations {
+        &self.operations
+    }
+
+    /// Everything in the text format. The pool has `size` connections, of which so many are `idle`.
+    ///
+    /// # Errors
+    /// When a family cannot be written.
+    pub fn encode(&self, (size, idle): (u32, usize)) -> prometheus::Result<String> {
+        let idle = i64::try_from(idle).unwrap_or(i64::MAX).min(size.into());
+        self.connections.with_label_values(&["idle"]).set(idle);
+        self.connections.with_label_values(&["used"]).set(i64::from(size) - idle);
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn add_process(registry: &Registry) -> prometheus::Result<()> {
+    registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn add_process(_registry: &Registry) -> prometheus::Result<()> {
+    Ok(())
+}

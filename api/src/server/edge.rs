@@ -1,0 +1,64 @@
+//! What all requests share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use super::Failure;
+use super::document::RootFields;
+use super::ready::Readiness;
+use crate::auth::token::Verifier;
+use crate::config::Config;
+use crate::graphql::{self, SopwithSchema};
+use crate::metrics::Metrics;
+use crate::metrics::domain::Gatherer;
+use crate::store::Store;
+
+/// Made once, shared by all threads.
+pub struct Edge {
+    pub schema: SopwithSchema,
+    pub roots: RootFields,
+    pub store: Store,
+    pub verifier: Verifier,
+    pub metrics: Arc<Metrics>,
+    pub domain: Gatherer,
+    pub readiness: Readiness,
+    /// The main runtime: connections to the database live on it, not on the threads of the server.
+    pub runtime: Handle,
+    pub max_body_bytes: usize,
+    /// Fields of one operation: each costs a point of complexity at least.
+    pub max_fields: usize,
+    pub deadline: Duration,
+    pub metrics_token: Option<String>,
+    pub metrics_domain_open: bool,
+}
+
+impl Edge {
+    /// Sets everything up. To be called on the main runtime.
+    ///
+    /// # Errors
+    /// When tokens cannot be verified as configured.
+    pub fn new(config: &Config, store: Store) -> Result<Self, Failure> {
+        let metrics = Arc::new(Metrics::new()?);
+        let roots = RootFields::of(&graphql::sdl());
+        for (kind, operation) in roots.labels() {
+            metrics.operations().expect(kind, operation);
+        }
+        Ok(Self {
+            schema: graphql::build(config, Arc::clone(&metrics)),
+            roots,
+            store,
+            verifier: Verifier::new(&config.auth)?,
+            metrics,
+            domain: Gatherer::default(),
+            readiness: Readiness::default(),
+            runtime: Handle::current(),
+            max_body_bytes: config.max_body_bytes,
+            max_fields: config.max_complexity,
+            deadline: Duration::from_secs(config.request_timeout_seconds),
+            metrics_token: config.metrics_token.clone(),
+            metrics_domain_open: config.metrics_domain_open,
+        })
+    }
+}

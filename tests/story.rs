@@ -1,0 +1,165 @@
+//! What tests have in common: the mutations of a procedure's life, each as one call.
+
+use serde_json::{Value, json};
+
+use crate::support::{Client, UserError, World};
+
+pub const CREATE_TEAM: &str = "mutation($input: TeamCreateInput!) { teamCreate(input: $input) {
+    team { id key codePrefix } userErrors { code message path } } }";
+pub const CREATE_PROCESS: &str = "mutation($input: ProcessCreateInput!) { processCreate(input: $input) {
+    process { id key } userErrors { code message path } } }";
+pub const CREATE_SOP: &str = "mutation($input: SopCreateInput!) { sopCreate(input: $input) {
+    sop { id code state revision openVersion { id revision state contentHash label } }
+    userErrors { code message path } } }";
+pub const CREATE_VERSION: &str = "mutation($input: VersionCreateInput!) { versionCreate(input: $input) {
+    version { id revision state contentHash content { steps { key } } sop { state } }
+    userErrors { code message path } } }";
+pub const EDIT: &str = "mutation($input: VersionEditInput!) { versionEdit(input: $input) {
+    version { id revision state contentHash content { steps { key instruction } } }
+    userErrors { code message path currentRevision } } }";
+pub const SUBMIT: &str = "mutation($input: VersionSubmitInput!) { versionSubmit(input: $input) {
+    version { id revision state label contentHash } approvalRequest { id contentHash stages { name role } }
+    userErrors { code message path currentRevision } } }";
+pub const DECIDE: &str = "mutation($input: ApprovalDecideInput!) { approvalDecide(input: $input) {
+    approvalRequest { id state currentStage { name } decisions { person { name } } }
+    version { id state label revision } sop { id state revision } userErrors { code message path } } }";
+pub const WITHDRAW: &str = "mutation($input: ApprovalWithdrawInput!) { approvalWithdraw(input: $input) {
+    approvalRequest { id state } version { id state label revision } sop { state } userErrors { code message path } } }";
+pub const DISCARD: &str = "mutation($input: VersionDiscardInput!) { versionDiscard(input: $input) {
+    version { id state reason } sop { id state revision } userErrors { code message path currentRevision } } }";
+pub const RETIRE: &str = "mutation($input: SopRetireInput!) { sopRetire(input: $input) {
+    sop { id state revision } approvalRequest { id contentHash state } userErrors { code message path currentRevision } } }";
+pub const REVIVE: &str = "mutation($input: SopReviveInput!) { sopRevive(input: $input) {
+    sop { id state revision } version { id state revision } userErrors { code message path currentRevision } } }";
+pub const HAND_OVER: &str = "mutation($input: SopHandOverInput!) { sopHandOver(input: $input) {
+    sop { id revision owner { id name } } userErrors { code message path currentRevision } } }";
+pub const RECORD: &str = "mutation($input: ExecutionsRecordInput!) { executionsRecord(input: $input) {
+    results { index status executionId rejection { code path message } } userErrors { code message path } } }";
+
+/// A complete procedure with two steps.
+pub fn content(title: &str) -> Value {
+    json!({
+        "title": title,
+        "objective": "People who are locked out get back to work.",
+        "scope": "All accounts of the directory.",
+        "audience": ["service desk"],
+        "references": [{"standard": "ISO/IEC 27001:2022", "clause": "A.5.17"}],
+        "steps": [
+            {"key": "identify", "instruction": "Confirm who is calling.", "role": "service desk agent",
+             "expectedDuration": "PT2M", "checkpoint": "Two facts match the record.",
+             "failures": [{"symptom": "The caller cannot answer", "remedy": "Call back on the registered number."}]},
+            {"key": "reset", "instruction": "Reset the password.", "role": "service desk agent",
+             "tools": ["directory console"], "codeBlocks": [{"language": "bash", "text": "passwd --expire user"}]},
+        ],
+        "changeLog": {"what": "First version", "why": "There was none."},
+    })
+}
+
+/// A team with its people, and a process.
+pub struct Place {
+    pub team: String,
+    pub process: String,
+    pub admin: Client,
+    pub author: Client,
+    pub reviewer: Client,
+    pub approver: Client,
+    pub manager: Client,
+    pub viewer: Client,
+}
+
+/// A draft, or a version under way.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub sop: String,
+    pub code: String,
+    pub version: String,
+    pub revision: i64,
+    pub hash: String,
+}
+
+/// Makes the team `ops` with an author, a reviewer, an approver and a manager, and a process.
+pub async fn place(world: &World) -> Place {
+    let admin = world.client(&["admin"], "root");
+    let team = admin.mutate(CREATE_TEAM, json!({"input": {"key": "ops", "name": "Operations", "codePrefix": "OPS"}})).await;
+    let author = world.client(&["author@ops"], "ann");
+    let reviewer = world.client(&["reviewer@ops"], "rob");
+    let approver = world.client(&["approver@ops"], "amy");
+    let manager = world.client(&["manager@ops"], "mia");
+    let viewer = world.client(&["viewer"], "vic");
+    for client in [&reviewer, &approver, &manager, &viewer] {
+        client.ok("{ me { person { id } } }", json!({})).await;
+    }
+    let process = process(&author, &team["team"]["id"], "password-reset").await;
+    Place { team: text(&team["team"]["id"]), process, admin, author, reviewer, approver, manager, viewer }
+}
+
+/// A process of a team.
+pub async fn process(author: &Client, team: &Value, key: &str) -> String {
+    let input = json!({"key": key, "name": key, "description": "By phone.", "teamId": team});
+    text(&author.mutate(CREATE_PROCESS, json!({"input": input})).await["process"]["id"])
+}
+
+/// An SOP with its draft.
+pub async fn draft(place: &Place, author: &Client, process: &str, title: &str) -> Draft {
+    let input = json!({"processId": process, "teamId": place.team, "risk": "LOW", "content": content(title)});
+    let made = author.mutate(CREATE_SOP, json!({"input": input})).await;
+    let (sop, version) = (&made["sop"], &made["sop"]["openVersion"]);
+    Draft {
+        sop: text(&sop["id"]),
+        code: text(&sop["code"]),
+        version: text(&version["id"]),
+        revision: number(&version["revision"]),
+        hash: text(&version["contentHash"]),
+    }
+}
+
+/// Submits a draft; answers the id of the request.
+pub async fn submit(author: &Client, draft: &Draft) -> String {
+    let input = json!({"id": draft.version, "expectedRevision": draft.revision});
+    text(&author.mutate(SUBMIT, json!({"input": input})).await["approvalRequest"]["id"])
+}
+
+/// Decides in a request; answers the payload.
+pub async fn decide(who: &Client, request: &str, hash: &str, verdict: &str, comment: &str) -> Value {
+    who.mutate(DECIDE, decision(request, hash, verdict, comment)).await
+}
+
+/// The same where it must be refused.
+pub async fn decide_refused(who: &Client, request: &str, hash: &str, verdict: &str) -> UserError {
+    who.refused(DECIDE, decision(request, hash, verdict, "because")).await
+}
+
+fn decision(request: &str, hash: &str, verdict: &str, comment: &str) -> Value {
+    json!({"input": {"requestId": request, "contentHash": hash, "verdict": verdict, "comment": comment}})
+}
+
+/// Takes a draft through review and approval.
+pub async fn publish(place: &Place, author: &Client, draft: &Draft) -> Value {
+    let request = submit(author, draft).await;
+    decide(&place.reviewer, &request, &draft.hash, "APPROVE", "reads well").await;
+    decide(&place.approver, &request, &draft.hash, "APPROVE", "").await
+}
+
+/// A published SOP.
+pub async fn published(place: &Place, title: &str) -> Draft {
+    let draft = draft(place, &place.author, &place.process, title).await;
+    let done = publish(place, &place.author, &draft).await;
+    assert_eq!(done["sop"]["state"], "PUBLISHED", "{done}");
+    draft
+}
+
+/// The state, revision and open version of an SOP as `who` sees it.
+pub async fn look(who: &Client, sop: &str) -> Value {
+    let query = "query($id: ID!) { sop(by: {id: $id}) { id code title state revision owner { id name }
+        publishedVersion { id label contentHash content { steps { key instruction } } }
+        openVersion { id state revision label contentHash reason } openRequest { id state } } }";
+    who.ok(query, json!({"id": sop})).await["sop"].clone()
+}
+
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+}
+
+pub fn number(value: &Value) -> i64 {
+    value.as_i64().unwrap_or_else(|| panic!("no number: {value}"))
+}
