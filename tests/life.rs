@@ -38,6 +38,7 @@ both! {
         let edited = place.author.mutate(EDIT, json!({"input": input})).await;
         let keys: Vec<_> = edited["version"]["content"]["steps"].as_array().unwrap().iter().map(|s| text(&s["key"])).collect();
         assert_eq!(keys, ["identify", "reset", "step-1"]);
+        changed["steps"][2]["key"] = json!("step-1");
         let stale = place.author.refused(EDIT, json!({"input": input})).await;
         assert_eq!((stale.code.as_str(), &stale.json["currentRevision"]), ("CONFLICT", &json!(2)));
 

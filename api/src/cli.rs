@@ -6,7 +6,7 @@ pub mod migrate;
 mod serve;
 mod token;
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -24,7 +24,7 @@ const STACK: usize = 8 * 1024 * 1024;
 #[derive(Debug, Parser)]
 #[command(name = "sopwith", version, arg_required_else_help = true)]
 struct Cli {
-    /// The configuration file; else the one that SOPWITH_CONFIG names, else sopwith.toml if it is there.
+    /// The configuration file; else the one named by `SOPWITH_CONFIG`, else `sopwith.toml` if it is there.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -80,7 +80,7 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to tell when standard error is closed.
-            let _ = writeln!(std::io::stderr(), "sopwith: {}", error.line());
+            let _ = writeln!(io::stderr(), "sopwith: {}", error.line());
             error.exit_code()
         }
     }
@@ -91,7 +91,7 @@ fn start(cli: Cli) -> Result<(), CliError> {
         return print(graphql::sdl().trim_end());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK).build()?;
-    runtime.block_on(runtime.spawn(dispatch(cli))).map_err(std::io::Error::other)?
+    runtime.block_on(runtime.spawn(dispatch(cli))).map_err(io::Error::other)?
 }
 
 async fn dispatch(Cli { config, command }: Cli) -> Result<(), CliError> {
@@ -112,12 +112,14 @@ fn load(file: Option<&Path>) -> Result<Config, CliError> {
     Ok(Config::load(file)?)
 }
 
-/// Prints a line on standard output.
+/// Prints a line on standard output. A reader who has seen enough and closed it is no error.
 ///
 /// # Errors
-/// When it cannot be written, such as to a pipe that nobody reads.
+/// When it cannot be written, such as to a full disk.
 pub fn print(line: &str) -> Result<(), CliError> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}")?;
-    Ok(out.flush()?)
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }

@@ -41,7 +41,7 @@ impl From<DbErr> for Error {
             DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::Unavailable,
             DbErr::Exec(RuntimeErr::SqlxError(source)) | DbErr::Query(RuntimeErr::SqlxError(source)) => {
                 // Serialization failure and deadlock in PostgreSQL; busy in SQLite.
-                let code = source.as_database_error().and_then(|e| e.code());
+                let code = source.as_database_error().and_then(sea_orm::sqlx::error::DatabaseError::code);
                 match code.as_deref() {
                     Some("40001" | "40P01" | "5" | "517") => Self::Collided,
                     _ => Self::internal(error),

@@ -17,7 +17,7 @@ use self::executions::Executions;
 use self::series::{LONG, Maker};
 use crate::app::executions::Answer;
 
-pub use operations::{InFlight, Operations, Reason};
+pub use operations::{Operations, Reason};
 
 /// The media type of the text format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use sopwith_domain::time::Timestamp;
@@ -92,15 +92,6 @@ impl Store {
         Ok(self.write.begin_with_options(options).await?)
     }
 
-    /// Whether the database answers.
-    ///
-    /// # Errors
-    /// When it does not.
-    pub async fn ping(&self) -> Result<()> {
-        self.read.ping().await?;
-        Ok(self.write.ping().await?)
-    }
-
     /// Closes every connection, so that SQLite leaves one file behind.
     ///
     /// # Errors
@@ -113,20 +104,16 @@ impl Store {
     /// Size and idle count of the pools.
     #[must_use]
     pub fn connections(&self) -> (u32, usize) {
-        let of = |c: &DatabaseConnection| match c.get_database_backend() {
-            DbBackend::Postgres => {
-                let pool = c.get_postgres_connection_pool();
-                (pool.size(), pool.num_idle())
-            }
-            _ => {
-                let pool = c.get_sqlite_connection_pool();
-                (pool.size(), pool.num_idle())
-            }
+        let sqlite = |c: &DatabaseConnection| {
+            let pool = c.get_sqlite_connection_pool();
+            (pool.size(), pool.num_idle())
         };
-        match self.read.get_database_backend() {
-            DbBackend::Postgres => of(&self.read),
-            _ => (of(&self.read).0 + of(&self.write).0, of(&self.read).1 + of(&self.write).1),
+        if self.read.get_database_backend() == DbBackend::Postgres {
+            let pool = self.read.get_postgres_connection_pool();
+            return (pool.size(), pool.num_idle());
         }
+        let ((readers, idle_readers), (writers, idle_writers)) = (sqlite(&self.read), sqlite(&self.write));
+        (readers + writers, idle_readers + idle_writers)
     }
 }
 

@@ -126,8 +126,8 @@ impl Taking {
         match report.check(self.now).and_then(|()| self.lookup.check(&report)).and_then(|()| self.merge(&report)) {
             Ok(answer) => {
                 self.taken.insert(report.event_id.clone(), fingerprint.clone());
-                let Report { event_id, run_id, occurred_at, .. } = report;
-                self.events.push(Event { event_id, fingerprint, run_id, occurred_at });
+                let Report { event_id: id, run_id, occurred_at, .. } = report;
+                self.events.push(Event { id, fingerprint, run_id, occurred_at });
                 answer
             }
             Err(rejection) => Answer::Rejected(rejection),
@@ -163,7 +163,7 @@ fn version_of(
     sop: Option<&str>,
     times: &[InForce],
     code_of: impl Fn(&InForce) -> Option<String>,
-) -> Version {
+) -> Used {
     let at = run.started_at.or(run.finished_at);
     let of_sop = |t: &&InForce| sop.is_none_or(|code| code_of(t).as_deref() == Some(code));
     if let (Some(label), Some(_)) = (&run.version, sop) {
@@ -174,7 +174,7 @@ fn version_of(
             severity: Severity::Minor,
             detail: format!("version {} was no longer in force when the run started", t.label),
         });
-        return Version {
+        return Used {
             sop: named.map(|t| t.sop),
             version: named.map(|t| (t.version, VersionSource::Reported)),
             found: found.into_iter().collect(),
@@ -182,14 +182,15 @@ fn version_of(
     }
     let covers = |t: &&InForce| at.is_some_and(|at| t.from <= at && t.until.is_none_or(|until| at < until));
     let inferred = times.iter().filter(of_sop).rev().find(covers);
-    Version {
+    Used {
         sop: inferred.map(|t| t.sop),
         version: inferred.map(|t| (t.version, VersionSource::Inferred)),
         found: Vec::new(),
     }
 }
 
-struct Version {
+/// The procedure that a run used, as far as it is known.
+struct Used {
     sop: Option<sopwith_domain::ids::SopId>,
     version: Option<(VersionId, VersionSource)>,
     found: Vec<Violation>,

@@ -1,6 +1,7 @@
 //! `audit verify`.
 
 use serde_json::json;
+use sopwith_domain::audit::Broken;
 
 use super::{CliError, migrate, print};
 use crate::config::Config;
@@ -18,7 +19,7 @@ pub async fn verify(config: &Config, as_json: bool) -> Result<(), CliError> {
     if as_json {
         let shown = match &found {
             Ok(entries) => json!({ "ok": true, "entries": entries }),
-            Err(broken) => json!({ "ok": false, "problem": broken.to_string() }),
+            Err(broken) => json!({ "ok": false, "entry": entry(broken), "problem": broken.to_string() }),
         };
         print(&shown.to_string())?;
     }
@@ -27,5 +28,15 @@ pub async fn verify(config: &Config, as_json: bool) -> Result<(), CliError> {
         Ok(1) => print("the audit chain is sound: 1 entry"),
         Ok(entries) => print(&format!("the audit chain is sound: {entries} entries")),
         Err(broken) => Err(CliError::Message(format!("the audit chain is broken: {broken}"))),
+    }
+}
+
+/// The number of the entry where the chain breaks.
+fn entry(broken: &Broken) -> i64 {
+    match broken {
+        Broken::Gap { expected, .. } => *expected,
+        Broken::Changed(seq) => *seq,
+        // The first one that is missing, or is not in the head.
+        Broken::Head { found, .. } => found + 1,
     }
 }

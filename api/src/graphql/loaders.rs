@@ -54,7 +54,7 @@ where
 fn shared(error: Arc<Error>) -> Fault {
     match &*error {
         Error::Unavailable | Error::Collided => Error::Unavailable.into(),
-        other => match Arc::try_unwrap(error) {
+        _ => match Arc::try_unwrap(error) {
             Ok(own) => own.into(),
             Err(shared) => Error::internal(format!("{shared:?}")).into(),
         },

@@ -85,17 +85,18 @@ fn format_duration(micros: i64) -> String {
     let (hours, rest) = (micros / HOUR, micros % HOUR);
     let (minutes, rest) = (rest / MINUTE, rest % MINUTE);
     let mut out = String::from("PT");
-    if hours > 0 {
-        out.push_str(&format!("{hours}H"));
-    }
-    if minutes > 0 {
-        out.push_str(&format!("{minutes}M"));
-    }
+    let mut part = |number: i64, unit: char| {
+        if number > 0 {
+            out.extend([number.to_string(), unit.to_string()]);
+        }
+    };
+    part(hours, 'H');
+    part(minutes, 'M');
     if rest > 0 || micros == 0 {
         let fraction = format!("{:06}", rest % SECOND);
         let fraction = fraction.trim_end_matches('0');
         let dot = if fraction.is_empty() { "" } else { "." };
-        out.push_str(&format!("{}{dot}{fraction}S", rest / SECOND));
+        out.extend([(rest / SECOND).to_string(), dot.to_owned(), fraction.to_owned(), "S".to_owned()]);
     }
     out
 }

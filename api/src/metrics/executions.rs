@@ -83,7 +83,9 @@ impl Executions {
                 ends.insert(&report.run_id, report);
             }
         }
-        ends.values().for_each(|report| self.end(report));
+        for report in ends.values() {
+            self.end(report);
+        }
     }
 
     fn details(&self, report: &Report) {

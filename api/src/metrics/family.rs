@@ -20,7 +20,7 @@ impl Family {
     }
 
     fn new(name: &str, help: &str, kind: MetricType) -> Self {
-        let mut family = MetricFamily::new();
+        let mut family = MetricFamily::default();
         family.set_name(name.to_owned());
         family.set_help(help.to_owned());
         family.set_field_type(kind);
@@ -29,7 +29,7 @@ impl Family {
 
     /// Adds a value.
     pub fn set(&mut self, labels: &Labels, value: f64) {
-        let mut gauge = Gauge::new();
+        let mut gauge = Gauge::default();
         gauge.set_value(value);
         let mut metric = Metric::from_gauge(gauge);
         metric.set_label(pairs(labels));
@@ -39,12 +39,12 @@ impl Family {
     /// Adds the completion times of runs. Several groups taken together have no percentiles.
     pub fn completion(&mut self, labels: &Labels, figures: &Figures) {
         let quantile = |(percent, at): (&i64, &crate::store::figures::Percentile)| {
-            let mut quantile = Quantile::new();
+            let mut quantile = Quantile::default();
             quantile.set_quantile(float(*percent) / 100.0);
             quantile.set_value(seconds(at.value));
             quantile
         };
-        let mut summary = Summary::new();
+        let mut summary = Summary::default();
         summary.set_quantile(figures.percentiles.iter().map(quantile).collect());
         summary.set_sample_sum(seconds(figures.completion_sum));
         summary.set_sample_count(u64::try_from(figures.completed).unwrap_or(0));
@@ -56,7 +56,7 @@ impl Family {
 
 fn pairs(labels: &Labels) -> Vec<LabelPair> {
     let pair = |(name, value): &(&str, &str)| {
-        let mut pair = LabelPair::new();
+        let mut pair = LabelPair::default();
         pair.set_name((*name).to_owned());
         pair.set_value((*value).to_owned());
         pair

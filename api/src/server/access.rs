@@ -85,7 +85,7 @@ fn log<B>(response: &ServiceResponse<B>, id: &RequestId, took: Duration) {
         path,
         status = response.status().as_u16(),
         request_id = id.as_str(),
-        duration_ms = took.as_secs_f64() * 1e3,
+        duration_ms = f64::from(u32::try_from(took.as_micros()).unwrap_or(u32::MAX)) / 1e3,
         "type" = told.kind,
         operation = told.fields,
         person = told.person,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName};
 use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
+use serde_json::json;
 
 /// The type of every answer of the API.
 pub const JSON: (HeaderName, &str) = (CONTENT_TYPE, "application/json; charset=utf-8");
@@ -19,6 +20,15 @@ pub fn finish(response: &mut Response, request_id: &str) -> (StatusCode, BTreeSe
     response.errors.truncate(MAX_ERRORS);
     let codes = response.errors.iter_mut().map(|error| complete(error, request_id)).collect();
     (if executed { StatusCode::OK } else { StatusCode::BAD_REQUEST }, codes)
+}
+
+/// The text of a response. One that was not executed has no `data`, not even null.
+pub fn encode(response: &Response, status: StatusCode) -> serde_json::Result<Vec<u8>> {
+    if status == StatusCode::OK {
+        serde_json::to_vec(response)
+    } else {
+        serde_json::to_vec(&json!({ "errors": response.errors }))
+    }
 }
 
 /// Whether the library refused the response's document for its size.
@@ -39,7 +49,8 @@ fn complete(error: &mut ServerError, request_id: &str) -> String {
 }
 
 fn code_of(message: &str) -> &'static str {
-    let limits = ["Query is too complex", "Query is nested too deep", "The recursion depth", "The number of directives"];
+    let limits =
+        ["Query is too complex", "Query is nested too deep", "The recursion depth", "The number of directives"];
     if limits.iter().any(|limit| message.starts_with(limit)) { LIMIT } else { "BAD_USER_INPUT" }
 }
 
@@ -68,8 +79,7 @@ mod tests {
     }
 
     async fn answered(query: &str) -> (u16, String) {
-        let schema =
-            Schema::build(Query, EmptyMutation, EmptySubscription).limit_depth(3).limit_complexity(5).finish();
+        let schema = Schema::build(Query, EmptyMutation, EmptySubscription).limit_depth(3).limit_complexity(5).finish();
         let mut response = schema.execute(query).await;
         let (status, codes) = finish(&mut response, "id");
         let has_id = |error: &ServerError| {
@@ -82,7 +92,8 @@ mod tests {
     /// Also notices when the library words its limits otherwise.
     #[tokio::test]
     async fn every_error_has_a_code_and_a_fitting_status() {
-        let is = async |query, status, codes: &str| assert_eq!(answered(query).await, (status, codes.to_owned()), "{query}");
+        let is =
+            async |query, status, codes: &str| assert_eq!(answered(query).await, (status, codes.to_owned()), "{query}");
         is("{ number(of: 1) }", 200, "").await;
         is("{ fails }", 200, "FORBIDDEN").await;
         is("{ number }", 400, "BAD_USER_INPUT").await;

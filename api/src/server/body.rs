@@ -52,12 +52,7 @@ fn is_json(content_type: &str) -> bool {
 ///
 /// # Errors
 /// When it is too large, broken off, or slower than `patience`.
-pub async fn read(
-    headers: &HeaderMap,
-    payload: Payload,
-    limit: usize,
-    patience: Duration,
-) -> Result<Bytes, Rejection> {
+pub async fn read(headers: &HeaderMap, payload: Payload, limit: usize, patience: Duration) -> Result<Bytes, Rejection> {
     let declared = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit)) {
         return Err(Rejection::too_large(limit));
@@ -88,7 +83,8 @@ pub fn parse(body: &[u8]) -> Result<Request, Rejection> {
 
 fn malformed(error: &serde_json::Error) -> Rejection {
     if error.classify() == Category::Data {
-        let shape = "an object with `query` as text, and if needed `operationName` as text and `variables` as an object";
+        let shape =
+            "an object with `query` as text, and if needed `operationName` as text and `variables` as an object";
         return Rejection::malformed(format!("the body must be {shape}"));
     }
     let (line, column) = (error.line(), error.column());
@@ -101,7 +97,8 @@ mod tests {
 
     #[test]
     fn takes_json_by_its_name_only() {
-        let right = ["application/json", "Application/JSON", "application/json; charset=utf-8", "application/json;x=\"y\""];
+        let right =
+            ["application/json", "Application/JSON", "application/json; charset=utf-8", "application/json;x=\"y\""];
         assert!(right.iter().all(|kind| is_json(kind)));
         let wrong = ["", "text/plain", "application/graphql", "application/json5", "application/json; charset=latin1"];
         assert!(!wrong.iter().any(|kind| is_json(kind)));

@@ -17,8 +17,10 @@ use super::scan;
 pub const INVALID: &str = "invalid";
 /// Stands for several root fields.
 const MANY: &str = "many";
+/// Stands for an operation that asks for this and nothing else.
+const TYPENAME: &str = "__typename";
 /// Root fields that every schema has.
-const META: [&str; 2] = ["__schema", "__type"];
+const META: [&str; 3] = ["__schema", "__type", TYPENAME];
 /// Fragments within fragments, and root fields that are logged.
 const MAX_LEVELS: usize = 32;
 const MAX_LOGGED: usize = 8;
@@ -95,7 +97,7 @@ impl RootFields {
             return Operation::invalid();
         }
         let label = match fields.as_slice() {
-            [] => "__typename",
+            [] => TYPENAME,
             [only] => only,
             _ => MANY,
         };
@@ -127,7 +129,7 @@ fn roots<'a>(document: &'a ExecutableDocument, set: &'a SelectionSet, levels: us
             }
         }
     }
-    found.retain(|field| *field != "__typename");
+    found.retain(|field| *field != TYPENAME);
 }
 
 /// Parses a document that is fit to be validated: of a bounded size, also with its fragments put in.

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER};
-use actix_web::HttpResponse;
 use async_graphql::{Request, Response};
 use sopwith_domain::approval::Via;
 use sopwith_domain::ids::PersonId;
@@ -93,7 +93,7 @@ fn respond(ended: Ended, id: &RequestId) -> (HttpResponse, BTreeSet<String>) {
     let why = match ended {
         Ok(Ok(Ok(mut response))) => {
             let (status, codes) = answer::finish(&mut response, id.as_str());
-            match serde_json::to_vec(&response) {
+            match answer::encode(&response, status) {
                 Ok(body) => return (ok(status, body), codes),
                 Err(error) => Error::internal(error),
             }

@@ -58,7 +58,7 @@ fn reason(error: &Error) -> String {
     if let Error::Internal(text) = error { text.clone() } else { error.to_string() }
 }
 
-fn scraped(text: std::result::Result<String, String>, request: &HttpRequest) -> HttpResponse {
+fn scraped(text: Result<String, String>, request: &HttpRequest) -> HttpResponse {
     let id = RequestId::get(request);
     match text {
         Ok(text) => HttpResponse::Ok().insert_header((CONTENT_TYPE, metrics::CONTENT_TYPE)).body(text),

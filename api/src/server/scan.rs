@@ -62,26 +62,24 @@ fn skip_string(text: &[u8]) -> &[u8] {
         return skip_block(block);
     }
     let mut rest = &text[1..];
-    loop {
-        rest = match rest {
-            [b'\\', _, after @ ..] => after,
-            // A string ends with its line; the parser will object.
-            [b'"' | b'\n' | b'\r', after @ ..] => return after,
-            [_, after @ ..] => after,
-            [] => return rest,
-        };
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = if byte == b'\\' { after.get(1..).unwrap_or_default() } else { after };
+        // A string ends with its line; the parser will object.
+        if matches!(byte, b'"' | b'\n' | b'\r') {
+            break;
+        }
     }
+    rest
 }
 
 fn skip_block(mut rest: &[u8]) -> &[u8] {
-    loop {
-        rest = match rest {
-            [b'\\', b'"', b'"', b'"', after @ ..] => after,
-            [b'"', b'"', b'"', after @ ..] => return after,
-            [_, after @ ..] => after,
-            [] => return rest,
-        };
+    while let Some((_, after)) = rest.split_first() {
+        if let Some(end) = rest.strip_prefix(b"\"\"\"") {
+            return end;
+        }
+        rest = rest.strip_prefix(b"\\\"\"\"").unwrap_or(after);
     }
+    rest
 }
 
 #[cfg(test)]

@@ -33,15 +33,12 @@ pub async fn open_of(db: &impl Connection, sop: SopId, versions: &[Version]) -> 
     let stages = stages_of(db, &[row.id]).await?.iter().map(stage).collect::<Result<_>>()?;
     let decisions = decisions_of(db, &[row.id]).await?.iter().map(decision).collect::<Result<_>>()?;
     let requested_by = PersonId(row.requested_by_id);
-    let (subject, mut excluded) = match row.version_id.map(VersionId) {
-        Some(id) => {
-            let version = versions.iter().find(|v| v.id == id);
-            (Subject::Version(id), version.map(|v| v.contributors.clone()).unwrap_or_default())
-        }
-        None => {
-            let (reason, successor) = (row.reason.unwrap_or_default(), row.successor_id.map(SopId));
-            (Subject::Retirement { reason, successor }, BTreeSet::new())
-        }
+    let (subject, mut excluded) = if let Some(id) = row.version_id.map(VersionId) {
+        let version = versions.iter().find(|v| v.id == id);
+        (Subject::Version(id), version.map(|v| v.contributors.clone()).unwrap_or_default())
+    } else {
+        let (reason, successor) = (row.reason.unwrap_or_default(), row.successor_id.map(SopId));
+        (Subject::Retirement { reason, successor }, BTreeSet::new())
     };
     excluded.insert(requested_by);
     Ok(Some(Request {

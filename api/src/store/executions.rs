@@ -103,7 +103,7 @@ pub struct RunToStore {
 #[derive(Debug, Clone)]
 pub struct Event {
     /// The source's name for it.
-    pub event_id: String,
+    pub id: String,
     /// SHA-256 of what it said, in hex.
     pub fingerprint: String,
     /// The run that it belongs to.
@@ -179,7 +179,7 @@ async fn replace_parts(db: &impl Connection, batch: &Batch<'_>) -> Result<()> {
 fn event_row(batch: &Batch, event: &Event) -> execution_event::ActiveModel {
     execution_event::ActiveModel {
         source: Set(batch.source.to_owned()),
-        event_id: Set(event.event_id.clone()),
+        event_id: Set(event.id.clone()),
         fingerprint: Set(event.fingerprint.clone()),
         run_id: Set(event.run_id.clone()),
         occurred_at: Set(micros(event.occurred_at)),

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use sea_orm::ExprTrait as _;
 use sea_orm::entity::prelude::*;
 use sea_orm::{DbBackend, QueryResult, Statement};
 use sopwith_domain::access::Reach;
@@ -347,7 +346,9 @@ impl Sql {
             let teams: Vec<Uuid> = teams.iter().map(|t| t.0).collect();
             self.text(" AND (sop_id IN (SELECT id FROM sop WHERE owner_id = ");
             self.value(who.person.0);
-            if !teams.is_empty() {
+            if teams.is_empty() {
+                self.text("))");
+            } else {
                 self.text(" OR team_id IN ");
                 self.list(&teams);
                 self.text(") OR process_id IN (SELECT id FROM process WHERE team_id IN ");
@@ -355,8 +356,6 @@ impl Sql {
                 self.text(") OR team_id IN ");
                 self.list(&teams);
                 self.text(")");
-            } else {
-                self.text("))");
             }
         }
     }

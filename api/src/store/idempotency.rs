@@ -1,7 +1,6 @@
 //! Idempotency keys: the same request twice makes one object.
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::ExprTrait as _;
 use sea_orm::SqlErr;
 use sea_orm::entity::prelude::*;
 use sopwith_domain::error::Refusal;

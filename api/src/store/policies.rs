@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 /// When the database does not answer.
 pub async fn of_kind(db: &impl Connection, kind: PolicyKind) -> Result<Vec<Policy>> {
     let rows = policy::Entity::find().filter(policy::Column::Kind.eq(kind.as_str())).all(db).await?;
-    rows.into_iter().map(read).collect()
+    rows.iter().map(read).collect()
 }
 
 /// All policies, by kind.
@@ -24,10 +24,10 @@ pub async fn of_kind(db: &impl Connection, kind: PolicyKind) -> Result<Vec<Polic
 /// When the database does not answer.
 pub async fn all(db: &impl Connection) -> Result<Vec<Policy>> {
     let rows = policy::Entity::find().order_by_asc(policy::Column::Kind).order_by_asc(policy::Column::Id);
-    rows.all(db).await?.into_iter().map(read).collect()
+    rows.all(db).await?.iter().map(read).collect()
 }
 
-fn read(row: policy::Model) -> Result<Policy> {
+fn read(row: &policy::Model) -> Result<Policy> {
     Ok(Policy {
         id: PolicyId(row.id),
         kind: parse(&row.kind)?,

@@ -95,7 +95,7 @@ fn split_names(text: &str) -> String {
 
 fn words_of(name: &str) -> Vec<String> {
     let letters: Vec<char> = name.trim().chars().collect();
-    if letters.is_empty() || !letters.iter().all(|c| c.is_ascii_alphanumeric()) {
+    if letters.is_empty() || !letters.iter().all(char::is_ascii_alphanumeric) {
         return Vec::new();
     }
     let mut words = vec![String::new()];

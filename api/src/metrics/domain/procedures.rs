@@ -28,8 +28,7 @@ pub async fn gather(store: &Store, now: Timestamp) -> Result<Vec<Family>> {
     }
     figures.sort_by_key(|of| (std::cmp::Reverse(of.runs), of.group.sop));
     let others = if figures.len() > MOST { Some(together(&figures.split_off(MOST))) } else { None };
-    let mut figures: BTreeMap<Uuid, Figures> =
-        figures.into_iter().filter_map(|of| Some((of.group.sop?, of))).collect();
+    let mut figures: BTreeMap<Uuid, Figures> = figures.into_iter().filter_map(|of| Some((of.group.sop?, of))).collect();
     let shown = shown(store, &figures).await?;
     let mut families = Families::new();
     for row in &shown {
@@ -72,7 +71,8 @@ async fn info(store: &Store, rows: &[SopRow]) -> Result<Family> {
     let teams = teams::all(store.read()).await?;
     let key = |id: Uuid| teams.iter().find(|team| team.id == id).map_or("", |team| team.key.as_str());
     for row in rows {
-        let labels = [("sop", row.code.as_str()), ("team", key(row.team_id)), ("risk", &row.risk), ("state", &row.state)];
+        let labels =
+            [("sop", row.code.as_str()), ("team", key(row.team_id)), ("risk", &row.risk), ("state", &row.state)];
         family.set(&labels, 1.0);
     }
     Ok(family)

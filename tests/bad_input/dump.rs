@@ -1,0 +1,58 @@
+//! All that a database holds, to see whether anything changed.
+
+use std::collections::BTreeSet;
+
+use crate::support::{Backend, World};
+
+/// Every row of every table, as a line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dump(BTreeSet<String>);
+
+/// Makes the statement that dumps all tables there are, from the catalogue.
+const SQLITE: &str = r#"SELECT group_concat(part, ' UNION ALL ') FROM (
+    SELECT 'SELECT ''' || m.name || ': '' || ' || group_concat('quote("' || c.name || '")', ' || '', '' || ')
+        || ' AS line FROM "' || m.name || '"' AS part
+    FROM sqlite_master m, pragma_table_info(m.name) c
+    WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' GROUP BY m.name)"#;
+const POSTGRES: &str = r#"SELECT string_agg(
+        'SELECT ''' || table_name || ': '' || t::text AS line FROM "' || table_name || '" t', ' UNION ALL ')
+    FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"#;
+
+impl Dump {
+    /// What the database holds now.
+    pub async fn take(world: &World) -> Self {
+        let (all_tables, join) = match world.backend {
+            Backend::Sqlite => (SQLITE, "group_concat(line, char(31))"),
+            Backend::Postgres => (POSTGRES, "string_agg(line, chr(31))"),
+        };
+        let tables = world.query_text(all_tables).await;
+        let lines = world.query_text(&format!("SELECT {join} FROM ({tables}) AS everything")).await;
+        let lines: BTreeSet<String> = lines.split('\u{1f}').map(str::to_owned).collect();
+        for table in ["person: ", "role_grant: ", "sop: ", "version: ", "content: ", "audit_entry: ", "audit_head: "] {
+            assert!(lines.iter().any(|line| line.starts_with(table)), "the dump lacks {table}");
+        }
+        Self(lines)
+    }
+
+    /// The rows that only the later one has.
+    pub fn added(&self, later: &Self) -> Vec<String> {
+        later.0.difference(&self.0).cloned().collect()
+    }
+
+    /// Panics when the later one is not the same.
+    pub fn assert_same(&self, later: &Self, after: &str) {
+        let (gone, new) = (later.added(self), self.added(later));
+        assert!(gone.is_empty() && new.is_empty(), "{after} changed something:\n- {gone:#?}\n+ {new:#?}");
+    }
+
+    /// Panics unless the later one has one audit entry more, of a refused decision, and nothing else.
+    pub fn assert_one_refusal(&self, later: &Self, after: &str) {
+        let (gone, new) = (later.added(self), self.added(later));
+        let begins = |lines: &[String]| -> Vec<String> {
+            lines.iter().map(|line| line.split_once(':').expect("a table").0.to_owned()).collect()
+        };
+        assert_eq!(begins(&gone), ["audit_head"], "{after}: {gone:#?}");
+        assert_eq!(begins(&new), ["audit_entry", "audit_head"], "{after}: {new:#?}");
+        assert!(new[0].contains("approval.refused"), "{after}: {new:#?}");
+    }
+}

@@ -1,0 +1,91 @@
+//! Executions: what integrations report, how it becomes runs, and what figures say of them.
+
+mod answers;
+mod clock;
+mod figures;
+mod order;
+mod reach;
+mod scrape;
+mod versions;
+
+use serde_json::{Value, json};
+
+use crate::story::RECORD;
+use crate::support::{Client, World, token};
+
+/// A program that reports executions.
+#[derive(Clone)]
+pub struct Reporter {
+    pub client: Client,
+    pub source: String,
+}
+
+impl Reporter {
+    /// An integration of a source.
+    pub fn new(world: &World, source: &str) -> Self {
+        Self::with_roles(world, source, &["integration"])
+    }
+
+    /// The same with other roles.
+    pub fn with_roles(world: &World, source: &str, roles: &[&str]) -> Self {
+        Self { client: world.client(roles, source).with_source(source), source: source.to_owned() }
+    }
+
+    /// The variables of a batch.
+    pub fn batch(&self, mode: &str, items: &[Value]) -> Value {
+        json!({"input": {"source": self.source, "mode": mode, "executions": items}})
+    }
+
+    /// Sends a batch; answers what became of each item.
+    pub async fn send(&self, mode: &str, items: &[Value]) -> Vec<Value> {
+        results(&self.client.mutate(RECORD, self.batch(mode, items)).await)
+    }
+
+    /// Sends one item, as it happens; answers what became of it.
+    pub async fn one(&self, item: Value) -> Value {
+        self.send("LIVE", &[item]).await.remove(0)
+    }
+
+    /// Sends items that must all become new runs.
+    pub async fn create(&self, mode: &str, items: &[Value]) {
+        for items in items.chunks(1000) {
+            let answers = self.send(mode, items).await;
+            let other = answers.iter().find(|answer| answer["status"] != "CREATED");
+            assert!(other.is_none(), "not created: {other:?}");
+        }
+    }
+
+    /// A run as somebody sees it.
+    pub async fn run(&self, who: &Client, run: &str) -> Value {
+        let query = "query($run: RunInput!) { execution(by: {run: $run}) {
+            source mode process { key } sop { code } version { label } versionSource team { key } actor { name }
+            startedAt finishedAt occurredAt outcome adherence errors rework clockCorrectedBy
+            satisfaction { score by } violations { kind severity detail detectedByService }
+            steps { key attempt startedAt finishedAt status } attributes } }";
+        who.ok(query, json!({"run": {"source": self.source, "runId": run}})).await["execution"].clone()
+    }
+}
+
+/// The answers of a batch, which must stand in their places.
+pub fn results(payload: &Value) -> Vec<Value> {
+    let answers = payload["results"].as_array().unwrap().clone();
+    let places: Vec<_> = answers.iter().map(|answer| answer["index"].as_u64().unwrap()).collect();
+    assert_eq!(places, (0..answers.len() as u64).collect::<Vec<_>>(), "answers stand in their places");
+    answers
+}
+
+/// How often each status was answered.
+pub fn count(answers: &[Value], status: &str) -> i64 {
+    answers.iter().map(|answer| i64::from(answer["status"] == status)).sum()
+}
+
+/// Someone who reads all executions and figures.
+pub fn everyone(world: &World) -> Client {
+    world.client(&["manager"], "overseer")
+}
+
+/// The time so many seconds from now.
+pub fn from_now(seconds: i64) -> String {
+    let now = i64::try_from(token::now()).unwrap();
+    chrono::DateTime::from_timestamp(now + seconds, 0).unwrap().to_rfc3339()
+}

@@ -1,0 +1,308 @@
+//! Figures against a second computation, which shares nothing with the service's.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Datelike, Duration, NaiveDate, TimeZone, Timelike, Utc};
+use serde_json::{Value, json};
+
+use super::{Reporter, everyone};
+use crate::story::{CREATE_TEAM, CREATE_VERSION, Draft, Place, content, draft, number, place, process, publish, published, text};
+use crate::support::{Client, World, both};
+
+const RUNS: usize = 520;
+const TEAMS: [Option<&str>; 3] = [Some("ops"), Some("hr"), None];
+const FIELDS: &str = "process { key } sop { code } version { id } team { key } bucketStart runs
+    adoption { followed deviated notFollowed unknown known { numerator denominator value interval { low high } }
+        worstCase { numerator denominator } }
+    completionTime { n open p50 { value low high } p90 { value } p95 { value } }
+    errorRate { numerator denominator } violations { events runs perThousand }";
+
+/// A run as the test knows it.
+#[derive(Clone, Default)]
+struct Run {
+    process: &'static str,
+    sop: Option<String>,
+    version: Option<(String, String)>,
+    team: Option<&'static str>,
+    started: Option<DateTime<Utc>>,
+    finished: Option<DateTime<Utc>>,
+    outcome: Option<&'static str>,
+    adherence: Option<&'static str>,
+    errors: Option<i64>,
+    violations: i64,
+}
+
+/// The same numbers each time (a linear congruential generator).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+
+    fn pick<T: Clone>(&mut self, of: &[T]) -> T {
+        of[usize::try_from(self.roll(of.len() as u64)).unwrap()].clone()
+    }
+}
+
+/// Where buckets meet, and a microsecond to both sides of it.
+fn borders() -> Vec<DateTime<Utc>> {
+    let at = |y, m, d, h| Utc.with_ymd_and_hms(y, m, d, h, 0, 0).unwrap();
+    // A turn of the year that is a Monday, a leap day, the end of a short February, a Sunday to a Monday, an hour.
+    let meet = [at(2024, 1, 1, 0), at(2024, 2, 29, 0), at(2024, 3, 1, 0), at(2023, 3, 1, 0), at(2024, 4, 8, 0), at(2024, 4, 9, 13)];
+    let moment = Duration::microseconds(1);
+    meet.into_iter().flat_map(|at| [at - moment, at, at + moment]).collect()
+}
+
+/// What the runs are of: (process, SOP, its versions by label).
+type Work = (&'static str, Option<String>, Vec<(String, String)>);
+
+fn runs(work: &[Work]) -> Vec<Run> {
+    let mut dice = Dice(42);
+    let borders = borders();
+    let first = Utc.with_ymd_and_hms(2023, 2, 20, 0, 0, 0).unwrap();
+    let make = |n: usize| {
+        let (process, sop, versions) = dice.pick(work);
+        let labels: Vec<_> = versions.into_iter().map(Some).chain([None]).collect();
+        let anywhere = first + Duration::microseconds(i64::try_from(dice.roll(420 * 86_400) * 1_000_000 + dice.roll(1_000_000)).unwrap());
+        let started = borders.get(n).copied().unwrap_or(anywhere);
+        // Many of the same length, some of none, some of weeks.
+        let takes = match dice.roll(5) {
+            0 => Duration::zero(),
+            1 => Duration::minutes(i64::try_from(dice.roll(4)).unwrap() * 15),
+            2 => Duration::microseconds(i64::try_from(dice.roll(40 * 86_400)).unwrap() * 1_000_003),
+            _ => Duration::seconds(i64::try_from(dice.roll(3 * 3600)).unwrap()),
+        };
+        let finished = (dice.roll(8) > 0).then_some(started + takes);
+        let outcomes = [Some("SUCCEEDED"), Some("SUCCEEDED"), Some("FAILED"), Some("ABANDONED"), None];
+        Run {
+            process,
+            sop,
+            version: dice.pick(&labels),
+            team: dice.pick(&TEAMS),
+            started: (finished.is_none() || dice.roll(10) > 0).then_some(started),
+            finished,
+            outcome: finished.and_then(|_| dice.pick(&outcomes)),
+            adherence: dice.pick(&[Some("FOLLOWED"), Some("FOLLOWED"), Some("DEVIATED"), Some("NOT_FOLLOWED"), Some("UNKNOWN"), None]),
+            errors: dice.pick(&[None, Some(0), Some(0), Some(2)]),
+            violations: i64::try_from(dice.roll(4)).unwrap().saturating_sub(1).max(0),
+        }
+    };
+    (0..RUNS).map(make).collect()
+}
+
+impl Run {
+    fn item(&self, n: usize) -> Value {
+        let name = format!("run-{n}");
+        let mut item = json!({"eventId": name, "runId": name, "process": self.process});
+        let time = |at: Option<DateTime<Utc>>| at.map(|at| at.to_rfc3339());
+        for (field, value) in [
+            ("sop", json!(self.sop)),
+            ("version", json!(self.version.as_ref().map(|(label, _)| label))),
+            ("team", json!(self.team)),
+            ("startedAt", json!(time(self.started))),
+            ("finishedAt", json!(time(self.finished))),
+            ("outcome", json!(self.outcome)),
+            ("adherence", json!(self.adherence)),
+            ("errors", json!(self.errors)),
+        ] {
+            if !value.is_null() {
+                item[field] = value;
+            }
+        }
+        let violation = json!({"kind": "SLA", "severity": "MINOR"});
+        item["violations"] = json!(vec![violation; usize::try_from(self.violations).unwrap()]);
+        item
+    }
+
+    /// The beginning of the bucket that the run belongs to, by the calendar.
+    fn bucket(&self, bucket: &str) -> String {
+        let at = self.started.or(self.finished).unwrap();
+        let (day, midnight) = (at.date_naive(), |day: NaiveDate| day.and_hms_opt(0, 0, 0).unwrap().and_utc());
+        let start = match bucket {
+            "HOUR" => midnight(day) + Duration::hours(i64::from(at.hour())),
+            "DAY" => midnight(day),
+            "WEEK" => midnight(day - Duration::days(i64::from(day.weekday().num_days_from_monday()))),
+            _ => midnight(day.with_day(1).unwrap()),
+        };
+        start.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+}
+
+/// The group of a run or of a row, in words.
+fn group(dimensions: &[&str], bucket: Option<&str>, of: impl Fn(&str) -> Option<String>) -> String {
+    let names = dimensions.iter().copied().chain(bucket);
+    names.map(|name| format!("{name}={} ", of(name).unwrap_or_default())).collect()
+}
+
+/// The smallest value with at least so many percent of all at or below it, in microseconds.
+fn nearest_rank(sorted: &[i64], percent: usize) -> Option<i64> {
+    let rank = (1..=sorted.len()).find(|rank| rank * 100 >= percent * sorted.len())?;
+    sorted.get(rank - 1).copied()
+}
+
+fn expected(runs: &[Run]) -> Value {
+    let count = |holds: &dyn Fn(&Run) -> bool| runs.iter().filter(|run| holds(run)).count();
+    let says = |what: &str| count(&|run: &Run| run.adherence.unwrap_or("UNKNOWN") == what);
+    let (followed, deviated, not, unknown) = (says("FOLLOWED"), says("DEVIATED"), says("NOT_FOLLOWED"), says("UNKNOWN"));
+    let finished = count(&|run: &Run| run.finished.is_some());
+    let failed = count(&|run| run.finished.is_some() && (run.errors.unwrap_or(0) > 0 || run.outcome == Some("FAILED")));
+    let completed = runs.iter().filter(|run| run.outcome != Some("ABANDONED"));
+    let mut took: Vec<i64> = completed.filter_map(|run| (run.finished? - run.started?).num_microseconds()).collect();
+    took.sort_unstable();
+    json!({
+        "runs": runs.len(),
+        "adherence": [followed, deviated, not, unknown],
+        "known": [followed, followed + deviated + not],
+        "worst": [followed, runs.len()],
+        "n": took.len(),
+        "open": runs.len() - finished,
+        "percentiles": [50, 90, 95].map(|percent| nearest_rank(&took, percent)),
+        "errors": [failed, finished],
+        "violations": [runs.iter().map(|run| run.violations).sum::<i64>(), i64::try_from(runs.len()).unwrap()],
+    })
+}
+
+fn told(row: &Value) -> Value {
+    let (adoption, time) = (&row["adoption"], &row["completionTime"]);
+    let ratio = |ratio: &Value| json!([ratio["numerator"], ratio["denominator"]]);
+    let percentile = |name: &str| time[name]["value"].as_str().map(micros);
+    json!({
+        "runs": row["runs"],
+        "adherence": [adoption["followed"], adoption["deviated"], adoption["notFollowed"], adoption["unknown"]],
+        "known": ratio(&adoption["known"]),
+        "worst": ratio(&adoption["worstCase"]),
+        "n": time["n"],
+        "open": time["open"],
+        "percentiles": ["p50", "p90", "p95"].map(percentile),
+        "errors": ratio(&row["errorRate"]),
+        "violations": [row["violations"]["events"], row["violations"]["runs"]],
+    })
+}
+
+/// Microseconds of an ISO 8601 duration in hours, minutes and seconds.
+pub fn micros(duration: &str) -> i64 {
+    let mut total = 0;
+    let mut number = String::new();
+    for letter in duration.strip_prefix("PT").unwrap().chars() {
+        let unit = match letter {
+            'H' => 3600,
+            'M' => 60,
+            'S' => 1,
+            digit => {
+                number.push(digit);
+                continue;
+            }
+        };
+        let (whole, fraction) = number.split_once('.').unwrap_or((&number, ""));
+        total += unit * whole.parse::<i64>().unwrap() * 1_000_000 + format!("{fraction:0<6}").parse::<i64>().unwrap();
+        number.clear();
+    }
+    total
+}
+
+/// Asks for figures and compares every group.
+async fn compare(who: &Client, runs: &[Run], dimensions: &[&str], bucket: Option<&str>, filter: Value) {
+    let query = format!("query($by: [FiguresDimension!], $bucket: TimeBucket, $filter: FiguresFilter) {{
+        figures(groupBy: $by, bucket: $bucket, filter: $filter) {{ {FIELDS} }} }}");
+    let seen = who.ok(&query, json!({"by": dimensions, "bucket": bucket, "filter": filter})).await;
+    let rows = seen["figures"].as_array().unwrap();
+    let of_row = |row: &Value, name: &str| match name {
+        "PROCESS" => row["process"]["key"].as_str().map(str::to_owned),
+        "SOP" => row["sop"]["code"].as_str().map(str::to_owned),
+        "VERSION" => row["version"]["id"].as_str().map(str::to_owned),
+        "TEAM" => row["team"]["key"].as_str().map(str::to_owned),
+        _ => row["bucketStart"].as_str().map(str::to_owned),
+    };
+    let of_run = |run: &Run, name: &str| match name {
+        "PROCESS" => Some(run.process.to_owned()),
+        "SOP" => run.sop.clone(),
+        "VERSION" => run.version.as_ref().map(|(_, id)| id.clone()),
+        "TEAM" => run.team.map(str::to_owned),
+        bucket => Some(run.bucket(bucket)),
+    };
+    let mut groups: BTreeMap<String, Vec<Run>> = BTreeMap::new();
+    for run in runs {
+        groups.entry(group(dimensions, bucket, |name| of_run(run, name))).or_default().push(run.clone());
+    }
+    let expected: BTreeMap<String, Value> = groups.into_iter().map(|(name, runs)| (name, expected(&runs))).collect();
+    let found: BTreeMap<String, Value> =
+        rows.iter().map(|row| (group(dimensions, bucket, |name| of_row(row, name)), told(row))).collect();
+    assert_eq!(found.len(), rows.len(), "a group comes once: {dimensions:?} {bucket:?}");
+    for (name, figures) in &expected {
+        assert_eq!(found.get(name), Some(figures), "{dimensions:?} {bucket:?}: {name}");
+    }
+    assert_eq!(found.len(), expected.len(), "no more groups than there are: {dimensions:?} {bucket:?}");
+}
+
+/// Two processes with SOPs, one of them with two versions, and one without.
+async fn work(place: &Place) -> Vec<Work> {
+    let first = published(place, "Reset a password").await;
+    let mut next = content("Reset a password");
+    next["steps"][0]["instruction"] = json!("Ask for the badge number.");
+    let made = place.author.mutate(CREATE_VERSION, json!({"input": {"sopId": first.sop, "content": next}})).await;
+    let version = &made["version"];
+    let second = Draft { version: text(&version["id"]), revision: number(&version["revision"]), hash: text(&version["contentHash"]), ..first.clone() };
+    publish(place, &place.author, &second).await;
+    let key = process(&place.author, &json!(place.team), "restore").await;
+    let other = draft(place, &place.author, &key, "Restore a backup").await;
+    publish(place, &place.author, &other).await;
+    process(&place.author, &json!(place.team), "unwritten").await;
+    let version = |label: &str, draft: &Draft| (label.to_owned(), draft.version.clone());
+    vec![
+        ("password-reset", Some(first.code.clone()), vec![version("1.0", &first), version("2.0", &second)]),
+        ("restore", Some(other.code.clone()), vec![version("1.0", &other)]),
+        ("unwritten", None, Vec::new()),
+    ]
+}
+
+both! {
+    async fn figures_agree_with_a_second_computation(world: World) {
+        let place = place(&world).await;
+        place.admin.mutate(CREATE_TEAM, json!({"input": {"key": "hr", "name": "People"}})).await;
+        let runs = runs(&work(&place).await);
+        let items: Vec<Value> = runs.iter().enumerate().map(|(n, run)| run.item(n)).collect();
+        Reporter::new(&world, "tickets").create("BACKFILL", &items).await;
+        let who = everyone(&world);
+        for dimensions in [&[][..], &["PROCESS"], &["SOP"], &["VERSION"], &["TEAM"], &["PROCESS", "TEAM"], &["PROCESS", "SOP", "VERSION", "TEAM"]] {
+            compare(&who, &runs, dimensions, None, json!({})).await;
+        }
+        for bucket in ["HOUR", "DAY", "WEEK", "MONTH"] {
+            for dimensions in [&[][..], &["SOP"], &["TEAM", "PROCESS"]] {
+                compare(&who, &runs, dimensions, Some(bucket), json!({})).await;
+            }
+        }
+        // From is included, to is not.
+        let (from, to) = (Utc.with_ymd_and_hms(2024, 1, 1, 0, 0, 0).unwrap(), Utc.with_ymd_and_hms(2024, 4, 8, 0, 0, 0).unwrap());
+        let within: Vec<Run> = runs.iter().filter(|run| (from..to).contains(&run.started.or(run.finished).unwrap())).cloned().collect();
+        assert!(within.len() > 50 && within.len() < runs.len());
+        compare(&who, &within, &["SOP"], Some("WEEK"), json!({"from": from.to_rfc3339(), "to": to.to_rfc3339()})).await;
+        let of_team: Vec<Run> = runs.iter().filter(|run| run.team == Some("ops")).cloned().collect();
+        compare(&who, &of_team, &["PROCESS"], None, json!({"teamId": place.team})).await;
+        let of_process: Vec<Run> = runs.iter().filter(|run| run.process == "password-reset").cloned().collect();
+        compare(&who, &of_process, &["VERSION"], None, json!({"processId": place.process})).await;
+    }
+
+    async fn figures_say_how_sure_they_are(world: World) {
+        let place = place(&world).await;
+        let item = |n: i64| json!({"eventId": format!("e{n}"), "runId": format!("r{n}"), "process": "password-reset",
+            "adherence": if n < 81 { "FOLLOWED" } else { "NOT_FOLLOWED" }, "startedAt": "2024-05-01T10:00:00Z",
+            "finishedAt": format!("2024-05-01T10:{:02}:{:02}Z", n / 60, n % 60)});
+        let items: Vec<Value> = (0..263).map(item).collect();
+        Reporter::new(&world, "tickets").create("BACKFILL", &items).await;
+        let seen = place.manager.ok(&format!("{{ figures {{ {FIELDS} }} }}"), json!({})).await;
+        let known = &seen["figures"][0]["adoption"]["known"];
+        // Newcombe 1998, table I: 81 of 263 by the score method.
+        let close = |value: &Value, expected: f64| (value.as_f64().unwrap() - expected).abs() < 5e-5;
+        assert!(close(&known["interval"]["low"], 0.2553) && close(&known["interval"]["high"], 0.3662), "{known}");
+        assert!(close(&known["value"], 81.0 / 263.0));
+        let p50 = &seen["figures"][0]["completionTime"]["p50"];
+        let bounds = ["low", "value", "high"].map(|name| micros(p50[name].as_str().unwrap()) / 1_000_000);
+        assert_eq!(bounds[1], 131, "the 132nd of 263");
+        assert!(bounds[0] > 110 && bounds[0] < 131 && bounds[2] > 131 && bounds[2] < 152, "{bounds:?}");
+        // Nothing has no share, and no row.
+        let none = place.manager.ok("{ figures(filter: {from: \"2030-01-01T00:00:00Z\"}) { runs } }", json!({})).await;
+        assert_eq!(none["figures"], json!([]));
+    }
+}

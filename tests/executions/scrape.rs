@@ -1,0 +1,142 @@
+//! What Prometheus reads.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use super::{Reporter, from_now};
+use crate::story::{draft, place, process, published, submit};
+use crate::support::{Response, World, both, respond};
+
+const TOKEN: &str = "a token for the metrics of the domain";
+
+/// A page, perhaps with a token.
+async fn page(world: &World, path: &str, token: Option<&str>) -> Response {
+    let raw = world.raw();
+    let request = raw.http.get(raw.url(path));
+    respond(match token {
+        Some(token) => request.bearer_auth(token),
+        None => request,
+    })
+    .await
+}
+
+/// Series with their values, labels in the order of their names.
+fn series(page: &Response) -> BTreeMap<String, f64> {
+    assert_eq!(page.status, 200, "{page:?}");
+    assert!(page.headers["content-type"].to_str().unwrap().starts_with("text/plain; version=0.0.4"));
+    let text = page.body.as_str().unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    lines.map(|line| line.rsplit_once(' ').unwrap()).map(|(name, value)| (name.to_owned(), value.parse().unwrap())).collect()
+}
+
+fn expect(series: &BTreeMap<String, f64>, wanted: &[(&str, f64)]) {
+    for (name, value) in wanted {
+        let found = series.get(*name).unwrap_or_else(|| panic!("no series {name} in {series:#?}"));
+        assert!((found - value).abs() < 1e-6, "{name} is {found}, not {value}");
+    }
+}
+
+/// What Prometheus' own tool says of a page; said when the tool is not there.
+fn lint(name: &str, page: &Response) {
+    let tool = Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut tool = match tool {
+        Ok(tool) => tool,
+        Err(error) => {
+            assert!(std::env::var("CI").is_err(), "promtool is needed where CI is set: {error}");
+            let line = format!("SKIPPED promtool check of {name}: promtool: {error}\n");
+            std::io::stderr().write_all(line.as_bytes()).unwrap();
+            return;
+        }
+    };
+    tool.stdin.take().unwrap().write_all(page.body.as_str().unwrap().as_bytes()).unwrap();
+    let done = tool.wait_with_output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success(), "{name}: promtool: {said}");
+}
+
+/// Runs of now: three followed, one not, of which one failed; a minute, two, three and four long.
+fn now(sop: &str) -> Vec<Value> {
+    let run = |n: i64| json!({
+        "eventId": format!("e{n}"), "runId": format!("r{n}"), "sop": sop, "startedAt": from_now(-3600),
+        "finishedAt": from_now(-3600 + 60 * n), "outcome": if n == 4 { "FAILED" } else { "SUCCEEDED" },
+        "adherence": if n == 3 { "NOT_FOLLOWED" } else { "FOLLOWED" },
+        "violations": if n == 3 { json!([{"kind": "SLA", "severity": "MAJOR"}]) } else { json!([]) },
+    });
+    (1..=4).map(run).collect()
+}
+
+both! {
+    async fn metrics_of_the_process_count_what_was_ingested(world: World) {
+        let place = place(&world).await;
+        let sop = published(&place, "Reset a password").await.code;
+        let reporter = Reporter::new(&world, "tickets");
+        reporter.create("LIVE", &now(&sop)).await;
+        reporter.send("LIVE", &now(&sop)[..2]).await;
+        reporter.send("BACKFILL", &[json!({"eventId": "x", "runId": "x", "process": "nothing"})]).await;
+        reporter.send("PRACTICE", &[json!({"eventId": "p", "runId": "p", "sop": sop, "outcome": "FAILED"})]).await;
+        let page = page(&world, "/metrics", None).await;
+        let series = series(&page);
+        expect(&series, &[
+            (r#"sop_ingest_records_total{mode="LIVE",result="CREATED"}"#, 4.0),
+            (r#"sop_ingest_records_total{mode="LIVE",result="DUPLICATE"}"#, 2.0),
+            (r#"sop_ingest_records_total{mode="BACKFILL",result="REJECTED"}"#, 1.0),
+            (r#"sop_ingest_records_total{mode="PRACTICE",result="CREATED"}"#, 1.0),
+            (r#"sop_ingest_records_total{mode="LIVE",result="CONFLICT"}"#, 0.0),
+            (r#"sop_executions_total{adherence="FOLLOWED",outcome="SUCCEEDED"}"#, 2.0),
+            (r#"sop_executions_total{adherence="NOT_FOLLOWED",outcome="SUCCEEDED"}"#, 1.0),
+            (r#"sop_executions_total{adherence="FOLLOWED",outcome="FAILED"}"#, 1.0),
+            (r#"sop_executions_total{adherence="UNKNOWN",outcome="FAILED"}"#, 0.0),
+            (r#"sop_compliance_violations_total{severity="MAJOR"}"#, 1.0),
+            (r#"sop_execution_duration_seconds_sum{outcome="SUCCEEDED"}"#, 360.0),
+            (r#"sop_execution_duration_seconds_count{outcome="FAILED"}"#, 1.0),
+            (r#"sop_graphql_operations_total{operation="executionsRecord",type="mutation"}"#, 4.0),
+            (r#"sop_approval_duration_seconds_count{decision="APPROVE"}"#, 2.0),
+        ]);
+        lint("/metrics", &page);
+    }
+
+    async fn metrics_of_the_domain_need_their_token_and_are_right(world: World) {
+        let mut world = world;
+        assert_eq!(page(&world, "/metrics/domain", Some(TOKEN)).await.status, 401, "closed without a configured token");
+        world.restart_with(&[("SOPWITH_METRICS_TOKEN", TOKEN)]).await;
+        let place = place(&world).await;
+        let made = published(&place, "Reset a password").await;
+        let waiting = process(&place.author, &json!(place.team), "restore").await;
+        submit(&place.author, &draft(&place, &place.author, &waiting, "Restore a backup").await).await;
+        let unwritten = process(&place.author, &json!(place.team), "unwritten").await;
+        draft(&place, &place.author, &unwritten, "Not ready").await;
+        let reporter = Reporter::new(&world, "tickets");
+        reporter.create("LIVE", &now(&made.code)).await;
+        // Neither of these is in the window, or counts.
+        let old = json!({"eventId": "old", "runId": "old", "sop": made.code, "startedAt": from_now(-31 * 86_400), "errors": 1, "adherence": "DEVIATED"});
+        reporter.create("BACKFILL", &[old]).await;
+        let training = json!({"eventId": "p", "runId": "p", "sop": made.code, "startedAt": from_now(-60), "adherence": "DEVIATED"});
+        reporter.create("PRACTICE", &[training]).await;
+
+        for wrong in [None, Some("another token"), Some(place.admin.token.as_str())] {
+            assert_eq!(page(&world, "/metrics/domain", wrong).await.status, 401);
+        }
+        let page = page(&world, "/metrics/domain", Some(TOKEN)).await;
+        let series = series(&page);
+        expect(&series, &[
+            (r#"sop_procedures{state="PUBLISHED"}"#, 1.0),
+            (r#"sop_procedures{state="IN_REVIEW"}"#, 1.0),
+            (r#"sop_procedures{state="DRAFT"}"#, 1.0),
+            (r#"sop_procedures{state="RETIRED"}"#, 0.0),
+            ("sop_approvals_pending", 1.0),
+            (r#"sop_adoption_executions{window="30d",adherence="FOLLOWED"}"#, 3.0),
+            (r#"sop_adoption_executions{window="30d",adherence="NOT_FOLLOWED"}"#, 1.0),
+            (r#"sop_adoption_executions{window="30d",adherence="DEVIATED"}"#, 0.0),
+            (r#"sop_error_runs{window="30d"}"#, 1.0),
+            (r#"sop_completion_time_seconds{quantile="0.5"}"#, 120.0),
+            (r#"sop_completion_time_seconds{quantile="0.9"}"#, 240.0),
+            ("sop_completion_time_seconds_sum", 600.0),
+            ("sop_completion_time_seconds_count", 4.0),
+            (r#"sop_procedure_executions{sop="OPS-0001",window="30d",adherence="FOLLOWED"}"#, 3.0),
+        ]);
+        lint("/metrics/domain", &page);
+    }
+}

@@ -1,0 +1,109 @@
+//! Which version a run belongs to, and what the service finds by itself.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use super::Reporter;
+use crate::story::{CREATE_VERSION, DISCARD, Draft, content, draft, number, place, process, publish, published, text};
+use crate::support::{Client, World, both};
+
+/// Publishes a second version.
+async fn second(place: &crate::story::Place, sop: &str) -> Draft {
+    let mut content = content("Reset a password");
+    content["steps"][0]["instruction"] = json!("Ask for the badge number.");
+    let made = place.author.mutate(CREATE_VERSION, json!({"input": {"sopId": sop, "content": content}})).await;
+    let version = &made["version"];
+    let draft = Draft {
+        sop: sop.to_owned(),
+        code: String::new(),
+        version: text(&version["id"]),
+        revision: number(&version["revision"]),
+        hash: text(&version["contentHash"]),
+    };
+    assert_eq!(publish(place, &place.author, &draft).await["version"]["label"], "2.0");
+    draft
+}
+
+async fn published_at(who: &Client, version: &str) -> DateTime<Utc> {
+    let seen = who.ok("query($id: ID!) { version(id: $id) { publishedAt } }", json!({"id": version})).await;
+    text(&seen["version"]["publishedAt"]).parse().unwrap()
+}
+
+both! {
+    async fn the_version_is_the_one_reported_or_the_one_in_force(world: World) {
+        let place = place(&world).await;
+        let first = published(&place, "Reset a password").await;
+        let second = second(&place, &first.sop).await;
+        let from = published_at(&place.author, &first.version).await;
+        let until = published_at(&place.author, &second.version).await;
+        assert!(from < until);
+        let reporter = Reporter::new(&world, "tickets");
+        let moment = chrono::Duration::microseconds(1);
+        let outdated = json!({"kind": "OUTDATED_VERSION", "detectedByService": true});
+        let cases = [
+            (None, from - moment, json!([null, null]), None),
+            (None, from, json!(["1.0", "INFERRED"]), None),
+            (None, until - moment, json!(["1.0", "INFERRED"]), None),
+            (None, until, json!(["2.0", "INFERRED"]), None),
+            (Some("1.0"), until - moment, json!(["1.0", "REPORTED"]), None),
+            (Some("1.0"), until, json!(["1.0", "REPORTED"]), Some(&outdated)),
+            (Some("2.0"), until, json!(["2.0", "REPORTED"]), None),
+            (Some("1.0"), from - moment, json!(["1.0", "REPORTED"]), None),
+        ];
+        for (n, (label, at, version, found)) in cases.into_iter().enumerate() {
+            let run = format!("r{n}");
+            let mut item = json!({"eventId": run, "runId": run, "startedAt": at.to_rfc3339()});
+            match label {
+                Some(label) => (item["sop"], item["version"]) = (json!(first.code), json!(label)),
+                None => item["process"] = json!("password-reset"),
+            }
+            assert_eq!(reporter.one(item).await["status"], "CREATED");
+            let seen = reporter.run(&place.manager, &run).await;
+            assert_eq!(json!([seen["version"]["label"], seen["versionSource"]]), version, "case {n}: {seen}");
+            let told = |v: &Value| json!({"kind": v["kind"], "detectedByService": v["detectedByService"]});
+            let violations: Vec<Value> = seen["violations"].as_array().unwrap().iter().map(told).collect();
+            assert_eq!(violations, found.into_iter().cloned().collect::<Vec<_>>(), "case {n}: {seen}");
+        }
+        let seen = place.manager.ok("{ figures { runs violations { events } } }", json!({})).await;
+        assert_eq!(seen["figures"][0], json!({"runs": 8, "violations": {"events": 1}}), "what is found counts");
+
+        // A label that is not, and never was, in force.
+        let input = json!({"input": {"sopId": first.sop}});
+        let open = place.author.mutate(CREATE_VERSION, input).await;
+        let input = json!({"id": open["version"]["id"], "expectedRevision": 1, "reason": "not needed"});
+        place.author.mutate(DISCARD, json!({"input": input})).await;
+        for label in ["3.0", "1.1", "one", "1"] {
+            let item = json!({"eventId": label, "runId": label, "sop": first.code, "version": label});
+            assert_eq!(reporter.one(item).await["rejection"]["code"], "UNKNOWN_VERSION", "{label}");
+        }
+    }
+
+    async fn an_sop_that_is_still_a_draft_has_no_version_to_infer(world: World) {
+        let place = place(&world).await;
+        let key = process(&place.author, &json!(place.team), "unwritten").await;
+        let made = draft(&place, &place.author, &key, "Still being written").await;
+        let reporter = Reporter::new(&world, "tickets");
+        assert_eq!(reporter.one(json!({"eventId": "a", "runId": "a", "sop": made.code})).await["status"], "CREATED");
+        let seen = reporter.run(&place.manager, "a").await;
+        assert_eq!(json!([seen["sop"]["code"], seen["version"], seen["versionSource"]]), json!([made.code, null, null]));
+        let labelled = json!({"eventId": "b", "runId": "b", "sop": made.code, "version": "1.0"});
+        assert_eq!(reporter.one(labelled).await["rejection"]["code"], "UNKNOWN_VERSION");
+    }
+
+    async fn the_violation_goes_when_the_version_is_put_right(world: World) {
+        let place = place(&world).await;
+        let first = published(&place, "Reset a password").await;
+        let second = second(&place, &first.sop).await;
+        let at = published_at(&place.author, &second.version).await.to_rfc3339();
+        let reporter = Reporter::new(&world, "tickets");
+        let item = |revision: i64, label: &str| json!({"eventId": format!("e{revision}"), "runId": "r", "revision": revision,
+            "sop": first.code, "version": label, "startedAt": at});
+        reporter.one(item(1, "1.0")).await;
+        assert_eq!(reporter.run(&place.manager, "r").await["violations"].as_array().unwrap().len(), 1);
+        assert_eq!(reporter.one(item(2, "2.0")).await["status"], "UPDATED");
+        assert_eq!(reporter.run(&place.manager, "r").await["violations"], json!([]));
+        // One that was told earlier and comes later changes nothing.
+        assert_eq!(reporter.one(item(0, "1.0")).await["status"], "STALE");
+        assert_eq!(reporter.run(&place.manager, "r").await["violations"], json!([]));
+    }
+}
