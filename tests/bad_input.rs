@@ -126,7 +126,9 @@ fn bad_values(sample: &Sample, spot: &Spot) -> Vec<(String, Value, Expected)> {
             add("too long a text", json!("x".repeat(50_001)), invalid.clone());
             if sample.needed.contains(&pointer.as_str()) {
                 add("no text", json!(""), invalid.clone());
-                add("blanks", json!("  \n"), invalid);
+                if spot.dotted() != "idempotencyKey" {
+                    add("blanks", json!("  \n"), invalid);
+                }
             }
         }
         (_, Some("BigInt")) if spot.dotted() == "expectedRevision" => {
@@ -142,7 +144,7 @@ fn bad_values(sample: &Sample, spot: &Spot) -> Vec<(String, Value, Expected)> {
             }
         }
         (_, Some("Duration")) => {
-            for text in ["2 minutes", "-PT1M", "PT", "P1M", "PT1.5H", ""] {
+            for text in ["2 minutes", "-PT1M", "PT", "P1M", "PT1M1H", ""] {
                 add("a malformed duration", json!(text), Expected::BadRequest);
             }
         }

@@ -51,7 +51,11 @@ pub async fn run(args: DemoArgs, config: Config) -> Result<(), CliError> {
     let config = configure(&args, config, &place)?;
     let cast = Cast::of(&config.auth)?;
     if place.is_new() {
-        load::load(&place, &args, &cast).await?;
+        tokio::select! {
+            loaded = load::load(&place, &args, &cast) => loaded?,
+            // Whoever stops it while it loads finds nothing left behind, as later.
+            stopped = tokio::signal::ctrl_c() => return Ok(stopped?),
+        }
     } else if args.runbooks.is_some() || args.incidents.is_some() {
         eprintln!("{} is there already: nothing is loaded into it", place.file().display());
     }

@@ -10,7 +10,10 @@ pub mod runbooks;
 pub use incidents::IncidentArgs;
 pub use runbooks::RunbookArgs;
 
+use std::fmt::Display;
+
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use sopwith_domain::access::{Actor, BUILT_IN_ROLES, HeldRole};
 use sopwith_domain::approval::Via;
 use sopwith_domain::error::{Problem, Refusal};
@@ -19,7 +22,7 @@ use sopwith_domain::time::Timestamp;
 
 use crate::app::{Call, people};
 use crate::auth::claims::Identity;
-use crate::cli::{CliError, migrate};
+use crate::cli::{CliError, migrate, print};
 use crate::clock::{new_id, now};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -108,6 +111,12 @@ pub fn progress(what: &'static str) -> ProgressBar {
     let bar = ProgressBar::new(0).with_message(what);
     let style = ProgressStyle::with_template("{msg} [{bar:40}] {pos}/{len} {elapsed}");
     style.map_or(bar.clone(), |style| bar.with_style(style.progress_chars("=> ")))
+}
+
+/// Prints what an import did: for a person, or as one document for a script.
+fn show<R: Serialize + Display>(report: &R, json: bool) -> std::result::Result<(), CliError> {
+    let told = if json { serde_json::to_string(report).map_err(Error::internal)? } else { report.to_string() };
+    print(told.trim_end())
 }
 
 /// An error for the one who runs the command: every problem of an input, and the cause of a fault.

@@ -109,10 +109,10 @@ pub async fn samples(world: &World) -> Samples {
 }
 
 async fn access_samples(world: &World, place: &Place) -> Vec<Sample> {
-    let (vic, rob) = (person(&place.viewer).await, person(&place.reviewer).await);
+    let (mia, rob) = (person(&place.manager).await, person(&place.reviewer).await);
     let create = "mutation($input: GrantCreateInput!) { grantCreate(input: $input) { grant { id }
         userErrors { code message path } } }";
-    let input = json!({"personId": vic, "role": "reviewer"});
+    let input = json!({"personId": mia, "role": "viewer"});
     let grant = place.admin.mutate(create, json!({"input": input})).await["grant"]["id"].clone();
     let by_admin = |mutation, input, needed| Sample {
         mutation,

@@ -72,7 +72,7 @@ both! {
     async fn the_past_has_no_limit_and_training_does_not_count(world: World) {
         let place = place(&world).await;
         let reporter = Reporter::new(&world, "tickets");
-        let old = ["1969-12-31T23:59:59.5Z", "1987-06-05T04:03:02Z", "2010-02-03T04:05:06.000007Z"];
+        let old = ["1969-12-31T23:59:59.500Z", "1987-06-05T04:03:02Z", "2010-02-03T04:05:06.000007Z"];
         for at in old {
             assert_eq!(reporter.send("BACKFILL", &[item(at, at)]).await[0]["status"], "CREATED");
             assert_eq!(reporter.run(&place.manager, at).await["startedAt"], at);

@@ -151,6 +151,7 @@ fn expected(runs: &[Run]) -> Value {
     let completed = runs.iter().filter(|run| run.outcome != Some("ABANDONED"));
     let mut took: Vec<i64> = completed.filter_map(|run| (run.finished? - run.started?).num_microseconds()).collect();
     took.sort_unstable();
+    let percentiles = [50, 90, 95].map(|percent| nearest_rank(&took, percent));
     json!({
         "runs": runs.len(),
         "adherence": [followed, deviated, not, unknown],
@@ -158,7 +159,7 @@ fn expected(runs: &[Run]) -> Value {
         "worst": [followed, runs.len()],
         "n": took.len(),
         "open": runs.len() - finished,
-        "percentiles": [50, 90, 95].map(|percent| nearest_rank(&took, percent)),
+        "percentiles": percentiles,
         "errors": [failed, finished],
         "violations": [runs.iter().map(|run| run.violations).sum::<i64>(), i64::try_from(runs.len()).unwrap()],
     })
@@ -167,7 +168,7 @@ fn expected(runs: &[Run]) -> Value {
 fn told(row: &Value) -> Value {
     let (adoption, time) = (&row["adoption"], &row["completionTime"]);
     let ratio = |ratio: &Value| json!([ratio["numerator"], ratio["denominator"]]);
-    let percentile = |name: &str| time[name]["value"].as_str().map(micros);
+    let percentiles = ["p50", "p90", "p95"].map(|name| time[name]["value"].as_str().map(micros));
     json!({
         "runs": row["runs"],
         "adherence": [adoption["followed"], adoption["deviated"], adoption["notFollowed"], adoption["unknown"]],
@@ -175,7 +176,7 @@ fn told(row: &Value) -> Value {
         "worst": ratio(&adoption["worstCase"]),
         "n": time["n"],
         "open": time["open"],
-        "percentiles": ["p50", "p90", "p95"].map(percentile),
+        "percentiles": percentiles,
         "errors": ratio(&row["errorRate"]),
         "violations": [row["violations"]["events"], row["violations"]["runs"]],
     })

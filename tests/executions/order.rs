@@ -131,4 +131,19 @@ both! {
         let late_start = event("y", "both", json!({"revision": 3, "startedAt": "2024-05-01T10:00:01Z"}));
         assert_eq!(reporter.one(late_start).await["status"], "REJECTED", "nor is a start after the finish");
     }
+
+    async fn what_earlier_events_named_stays(world: World) {
+        let place = place(&world).await;
+        let sop = published(&place, "Reset a password").await.code;
+        let reporter = Reporter::new(&world, "tickets");
+        let start = json!({"eventId": "s", "runId": "r", "sop": sop, "version": "1.0", "team": "ops",
+            "startedAt": "2024-05-01T10:00:00Z", "actor": {"subject": "u1", "name": "Uma"}});
+        let finish = json!({"eventId": "f", "runId": "r", "revision": 2, "process": "password-reset",
+            "finishedAt": "2024-05-01T10:30:00Z", "outcome": "SUCCEEDED"});
+        reporter.send("BACKFILL", &[start]).await;
+        assert_eq!(reporter.send("BACKFILL", &[finish]).await[0]["status"], "UPDATED");
+        let run = reporter.run(&place.manager, "r").await;
+        let named = json!([run["sop"]["code"], run["version"]["label"], run["versionSource"], run["team"]["key"], run["actor"]["name"]]);
+        assert_eq!(named, json!([sop, "1.0", "REPORTED", "ops", "Uma"]));
+    }
 }

@@ -32,8 +32,8 @@ const QUERIES: [(&str, &str, &str); 3] = [
     (
         "See whether procedures are followed, and how long the work takes",
         "manager",
-        "{ figures(groupBy: [GROUP]) { NAME runs adoption { value numerator denominator } \
-         completionTime { p50 p95 } } }",
+        "{ figures(groupBy: [GROUP]) { NAME runs adoption { known { value numerator denominator } } \
+         completionTime { n p50 { value } p95 { value } } } }",
     ),
 ];
 

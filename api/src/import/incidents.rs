@@ -10,12 +10,12 @@ use serde::Serialize;
 use sopwith_domain::execution::{Mode, Report};
 
 use super::incident::{self, Incidents};
-use super::{Importer, open, progress};
+use super::{Importer, open, progress, show};
 use crate::app::Call;
 use crate::app::access::{self, TeamInput};
 use crate::app::executions::{self, Answer, BatchInput, MAX_BATCH};
 use crate::app::processes::{self as process_app, ProcessInput};
-use crate::cli::{CliError, print};
+use crate::cli::CliError;
 use crate::error::{Error, Result};
 use crate::store::{Store, processes, teams};
 
@@ -107,7 +107,7 @@ pub async fn run(args: IncidentArgs, config: crate::config::Config) -> std::resu
     let report = import(&store, &args.file, &args.source, &progress("executions")).await;
     store.close().await?;
     let report = report?;
-    print(&if args.json { serde_json::to_string(&report).map_err(Error::internal)? } else { report.to_string() })
+    show(&report, args.json)
 }
 
 /// Imports a log. What was answered before an error stays recorded; another import goes on from there.

@@ -18,11 +18,11 @@ use self::homes::{Home, Homes};
 use self::publish::Publication;
 pub use self::report::{Remark, RunbookReport};
 use super::runbook::{self, Found};
-use super::{Importer, reason};
+use super::{Importer, open, progress, reason, show};
 use crate::app::processes::{self as process_app, ProcessInput};
 use crate::app::sops::{self as sop_app, SopInput};
 use crate::app::versions;
-use crate::cli::{CliError, print};
+use crate::cli::CliError;
 use crate::error::{Error, Result};
 use crate::store::{Store, imports, procedures, processes, sops};
 
@@ -54,11 +54,11 @@ pub struct Options {
 /// # Errors
 /// When the folder cannot be read, the database does not answer, or a document failed for a reason of ours.
 pub async fn run(args: RunbookArgs, config: crate::config::Config) -> std::result::Result<(), CliError> {
-    let store = super::open(&config).await?;
-    let report = import(&store, &args.dir, Options { publish: args.publish }, &super::progress("runbooks")).await;
+    let store = open(&config).await?;
+    let report = import(&store, &args.dir, Options { publish: args.publish }, &progress("runbooks")).await;
     store.close().await?;
     let report = report?;
-    print(&if args.json { serde_json::to_string(&report).map_err(Error::internal)? } else { report.to_string() })?;
+    show(&report, args.json)?;
     match report.failed.len() {
         0 => Ok(()),
         n => Err(CliError::Message(format!("{n} runbooks could not be imported"))),

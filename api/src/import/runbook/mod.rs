@@ -30,7 +30,6 @@ use std::path::PathBuf;
 
 use sopwith_domain::content::Content;
 
-pub use parse::parse;
 pub use tree::read;
 
 /// All that a folder holds.

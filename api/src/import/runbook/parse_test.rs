@@ -5,7 +5,7 @@ use std::fmt::Write;
 use proptest::prelude::*;
 use sopwith_domain::content::{Content, MAX_TEXT, Section};
 
-use super::parse;
+use super::parse::parse;
 
 fn read(markdown: &str) -> (Content, Vec<String>) {
     let (content, notes) = parse("team/Full.md", markdown).unwrap();

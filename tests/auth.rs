@@ -1,0 +1,5 @@
+//! Who may do what, over HTTP.
+
+mod operations;
+mod roles;
+mod tokens;

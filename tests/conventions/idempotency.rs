@@ -1,0 +1,125 @@
+//! The same request twice makes one object.
+
+use serde_json::{Value, json};
+
+use crate::story::{
+    CREATE_PROCESS, CREATE_SOP, CREATE_TEAM, CREATE_VERSION, DISCARD, Place, REVIVE, content, place, process, text,
+};
+use crate::support::{Client, World, both};
+
+const GRANT: &str = "mutation($input: GrantCreateInput!) { grantCreate(input: $input) { grant { id } userErrors { code message path } } }";
+
+/// A mutation that creates: who sends it, its input, a change of that, and where the id of what it made stands.
+struct Case {
+    query: &'static str,
+    who: Client,
+    input: Value,
+    other: Value,
+    made: &'static str,
+    table: &'static str,
+}
+
+impl Case {
+    /// The input with a key.
+    fn keyed(&self, key: &str) -> Value {
+        let mut input = self.input.clone();
+        input["idempotencyKey"] = json!(key);
+        json!({"input": input})
+    }
+
+    /// Another input with the same key.
+    fn changed(&self, key: &str) -> Value {
+        let mut input = self.keyed(key);
+        for (name, value) in self.other.as_object().expect("an object") {
+            input["input"][name] = value.clone();
+        }
+        input
+    }
+
+    fn id(&self, payload: &Value) -> String {
+        text(payload.pointer(self.made).unwrap_or_else(|| panic!("no {} in {payload}", self.made)))
+    }
+}
+
+async fn cases(place: &Place) -> Vec<Case> {
+    let (admin, author) = (&place.admin, &place.author);
+    let person = author.ok("{ me { person { id } } }", json!({})).await["me"]["person"]["id"].clone();
+    let documented = process(author, &json!(place.team), "documented").await;
+    let public = super::fresh_published(place, "public", "Public").await;
+    let retired = super::fresh(place, "retired", "Retired").await;
+    let input = json!({"id": retired.version, "expectedRevision": 1, "reason": "no"});
+    let gone = author.mutate(DISCARD, json!({"input": input})).await;
+    let case = |query, who: &Client, input, other, made, table| Case { query, who: who.clone(), input, other, made, table };
+    let sop = json!({"processId": documented, "teamId": place.team, "risk": "LOW", "content": content("Made")});
+    let revive = json!({"id": retired.sop, "expectedRevision": gone["sop"]["revision"]});
+    vec![
+        case(CREATE_TEAM, admin, json!({"key": "dev", "name": "Dev"}), json!({"name": "Devs"}), "/team/id", "team"),
+        case(GRANT, admin, json!({"personId": person, "role": "viewer"}), json!({"role": "manager"}), "/grant/id", "role_grant"),
+        case(CREATE_PROCESS, author, json!({"key": "p", "name": "P", "teamId": place.team}), json!({"name": "Q"}), "/process/id", "process"),
+        case(CREATE_SOP, author, sop, json!({"risk": "HIGH"}), "/sop/id", "sop"),
+        case(CREATE_VERSION, author, json!({"sopId": public.sop}), json!({"kind": "EDITORIAL"}), "/version/id", "version"),
+        case(REVIVE, author, revive, json!({"basedOnId": retired.version}), "/version/id", "version"),
+    ]
+}
+
+async fn count(world: &World, table: &str) -> i64 {
+    world.query_i64(&format!("SELECT COUNT(*) FROM {table}")).await
+}
+
+both! {
+    async fn every_mutation_that_creates_takes_a_key(world: World) {
+        let place = place(&world).await;
+        let cases = cases(&place).await;
+        let query = "{ __schema { types { name inputFields { name } } } }";
+        let types = place.admin.ok(query, json!({})).await["__schema"]["types"].take();
+        let with_key = types.as_array().unwrap().iter().filter(|ty| {
+            ty["inputFields"].as_array().is_some_and(|fields| fields.iter().any(|f| f["name"] == "idempotencyKey"))
+        });
+        assert_eq!(with_key.count(), cases.len(), "each is tried here");
+        for case in &cases {
+            let before = count(&world, case.table).await;
+            let first = case.who.mutate(case.query, case.keyed("one")).await;
+            let second = case.who.mutate(case.query, case.keyed("one")).await;
+            assert_eq!(case.id(&first), case.id(&second), "{}", case.query);
+            assert_eq!(count(&world, case.table).await, before + 1, "{}", case.query);
+            let audited = world.query_i64("SELECT COUNT(*) FROM audit_entry").await;
+            let refusal = case.who.refused(case.query, case.changed("one")).await;
+            assert_eq!(refusal.code, "CONFLICT", "{}: {refusal:?}", case.query);
+            assert_eq!(count(&world, case.table).await, before + 1, "{}", case.query);
+            assert_eq!(world.query_i64("SELECT COUNT(*) FROM audit_entry").await, audited, "{}", case.query);
+        }
+    }
+
+    async fn also_eight_times_at_once(world: World) {
+        let place = place(&world).await;
+        for case in cases(&place).await {
+            let before = count(&world, case.table).await;
+            let mut all = tokio::task::JoinSet::new();
+            for _ in 0..8 {
+                let (who, query, input) = (case.who.clone(), case.query, case.keyed("race"));
+                all.spawn(async move { who.mutate(query, input).await });
+            }
+            let mut ids: Vec<String> = all.join_all().await.iter().map(|payload| case.id(payload)).collect();
+            ids.dedup();
+            assert_eq!(ids.len(), 1, "{}: {ids:?}", case.query);
+            assert_eq!(count(&world, case.table).await, before + 1, "{}", case.query);
+        }
+    }
+
+    async fn keys_are_each_persons_and_each_operations_own(world: World) {
+        let place = place(&world).await;
+        let colleague = world.client(&["author@ops"], "ada");
+        let process = |key: &str| json!({"input": {"key": key, "name": "P", "teamId": place.team, "idempotencyKey": "same"}});
+        let first = place.author.mutate(CREATE_PROCESS, process("first")).await;
+        let second = colleague.mutate(CREATE_PROCESS, process("second")).await;
+        assert_ne!(first["process"]["id"], second["process"]["id"]);
+        let input = json!({"processId": first["process"]["id"], "teamId": place.team, "risk": "LOW",
+            "content": content("Made"), "idempotencyKey": "same"});
+        place.author.mutate(CREATE_SOP, json!({"input": input})).await;
+        // What was refused is not remembered.
+        let refused = json!({"input": {"key": "first", "name": "P", "teamId": place.team, "idempotencyKey": "again"}});
+        assert_eq!(place.author.refused(CREATE_PROCESS, refused).await.code, "CONFLICT");
+        let right = json!({"input": {"key": "third", "name": "P", "teamId": place.team, "idempotencyKey": "again"}});
+        place.author.mutate(CREATE_PROCESS, right).await;
+    }
+}

@@ -1,0 +1,75 @@
+//! However long a list is, what is nested in it comes with the same number of SQL statements.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::json;
+
+use super::fresh_published;
+use crate::story::{CREATE_VERSION, Draft, Place, content, number, place, submit, text};
+use crate::support::{Client, World, both, respond};
+
+const SOPS: &str = "{ sops(first: 100) { totalCount pageInfo { hasNextPage } nodes { code owner { name } team { name } process { name owner { name } }
+    publishedVersion { label content { title steps { key instruction } } createdBy { name } contributors { name } }
+    openVersion { label state contributors { name }
+        approvalRequests { state requestedBy { name } stages { name decisions { person { name } } } decisions { person { name } } } } } } }";
+const REQUESTS: &str = "{ approvalRequests(first: 100) { nodes { state sop { code team { key } } version { label content { title } }
+    requestedBy { name } stages { name decisions { person { name } } } currentStage { name } decisions { person { name } } } } }";
+const PROCESSES: &str = "{ processes(first: 100) { nodes { key team { key } owner { name } documented sop { code owner { name } } } } }";
+const OPEN: &str = "{ sops(first: 100) { nodes { openRequest { state stages { name } } } } }";
+const SUCCESSORS: &str = "{ sops(first: 100) { nodes { successor { code } versions(first: 3) { totalCount nodes { label } } } } }";
+const NODES: &str = "query($ids: [ID!]!) { nodes(ids: $ids) { id ... on Sop { owner { name } } } }";
+const SEARCH: &str = "{ search(text: \"password\", first: 100) { nodes { sop { code owner { name } publishedVersion { label } } } } }";
+
+/// The number of statements that a query takes, as the log tells, and how long its answer is.
+async fn statements(world: &World, who: &Client, query: &str, ids: &[String]) -> (i64, usize) {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let id = format!("count-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let raw = world.raw();
+    let body = json!({"query": query, "variables": {"ids": ids}});
+    let request = raw.http.post(raw.url("/graphql")).bearer_auth(&who.token).header("x-request-id", &id);
+    let answer = respond(request.json(&body)).await;
+    assert!(answer.body.get("errors").is_none(), "{query}: {answer:?}");
+    let entry = world.server.log_entry(|entry| entry["request_id"] == id.as_str() && !entry["sql"].is_null()).await;
+    (number(&entry["sql"]), answer.body.to_string().len())
+}
+
+async fn add(place: &Place, from: usize, to: usize) -> Vec<String> {
+    let mut ids = Vec::new();
+    for n in from..to {
+        let made = fresh_published(place, &format!("p-{n}"), &format!("Reset password {n}")).await;
+        let mut next = content(&format!("Reset password {n}"));
+        next["changeLog"] = json!({"what": "More", "why": "Needed"});
+        let input = json!({"input": {"sopId": made.sop, "content": next}});
+        let version = place.author.mutate(CREATE_VERSION, input).await["version"].clone();
+        let open = Draft { version: text(&version["id"]), revision: 1, ..made };
+        submit(&place.author, &open).await;
+        ids.push(open.sop);
+    }
+    ids
+}
+
+both! {
+    async fn do_not_grow_with_the_page(world: World) {
+        let place = place(&world).await;
+        let mut ids = add(&place, 0, 5).await;
+        let all = [
+            ("sops", SOPS), ("approvalRequests", REQUESTS), ("processes", PROCESSES), ("openRequest", OPEN),
+            ("versions and successors", SUCCESSORS), ("nodes", NODES), ("search", SEARCH),
+        ];
+        let mut few = Vec::new();
+        for (_, query) in all {
+            few.push(statements(&world, &place.admin, query, &ids).await);
+        }
+        ids.extend(add(&place, 5, 25).await);
+        let mut wrong = Vec::new();
+        for ((name, query), (before, short)) in all.into_iter().zip(few) {
+            let (after, long) = statements(&world, &place.admin, query, &ids).await;
+            assert!(long > 2 * short, "{name}: the second answer is longer: {short}, {long}");
+            assert!(before > 0, "{name}: nothing was counted");
+            if before != after {
+                wrong.push(format!("{name}: {before} statements for 5 SOPs, {after} for 25"));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+}
