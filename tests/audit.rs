@@ -6,8 +6,8 @@ mod tamper;
 use serde_json::{Value, json};
 
 use crate::story::{
-    CREATE_TEAM, CREATE_VERSION, Draft, Place, RETIRE, content, decide, decide_refused, draft, look, number, place, process,
-    publish, published, submit, text,
+    CREATE_TEAM, CREATE_VERSION, Draft, Place, RETIRE, content, decide, decide_refused, draft, look, number, place,
+    process, publish, published, submit, text,
 };
 use crate::support::{Client, World, both, respond};
 

@@ -2,7 +2,7 @@
 
 mod answers;
 mod clock;
-mod figures;
+pub mod figures;
 mod order;
 mod reach;
 mod scrape;

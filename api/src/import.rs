@@ -92,7 +92,7 @@ async fn person(store: &Store, subject: &str, name: &str) -> Result<PersonId> {
         auth_time: None,
         expires_at: now,
     };
-    Ok(people::identify(store, &identity, now).await?.person)
+    Ok(people::identify(store, &identity, now, "import").await?.person)
 }
 
 /// Opens the configured database, and brings its tables up to date.

@@ -91,16 +91,16 @@ impl Walk {
         self.seq
     }
 
-    /// Takes the next entry with the hash that is stored beside it.
+    /// Takes the next entry with the hash, in lower-case hex, that is stored beside it.
     ///
     /// # Errors
     /// When it does not continue the chain.
-    pub fn step(&mut self, entry: &Entry, stored: &[u8]) -> Result<(), Broken> {
+    pub fn step(&mut self, entry: &Entry, stored: &str) -> Result<(), Broken> {
         if entry.seq != self.seq + 1 {
             return Err(Broken::Gap { expected: self.seq + 1, found: entry.seq });
         }
         let hash = entry.hash(&self.hash);
-        if hash[..] != *stored {
+        if hex::encode(hash) != stored {
             return Err(Broken::Changed(entry.seq));
         }
         (self.seq, self.hash) = (entry.seq, hash);
@@ -111,8 +111,8 @@ impl Walk {
     ///
     /// # Errors
     /// When the head names another end.
-    pub fn finish(&self, head: i64, hash: &[u8]) -> Result<i64, Broken> {
-        if self.seq == head && self.hash[..] == *hash {
+    pub fn finish(&self, head: i64, hash: &str) -> Result<i64, Broken> {
+        if self.seq == head && hex::encode(self.hash) == hash {
             Ok(self.seq)
         } else {
             Err(Broken::Head { expected: head, found: self.seq })

@@ -198,7 +198,7 @@ impl Stage {
     async fn queries(&mut self) -> Vec<(&'static str, String, String)> {
         let (hidden, public) = (self.draft().await, self.published().await);
         let request = submit(&self.place.author, &hidden).await;
-        let item = json!({"eventId": "e", "runId": "run-1", "process": "password-reset", "sop": public.code,
+        let item = json!({"eventId": "e", "runId": "run-1", "sop": public.code,
             "team": "ops", "finishedAt": "2026-01-05T10:00:00Z", "outcome": "SUCCEEDED"});
         let batch = json!({"input": {"source": "pager", "mode": "BACKFILL", "executions": [item]}});
         let taken = self.actor("integration").mutate(RECORD, batch).await;

@@ -49,7 +49,12 @@ async fn a_demo_shows_something_to_every_role() {
         assert!(name.contains("simulated"), "everyone is labelled: {name}");
         assert_eq!(me["me"]["source"].is_string(), role == "integration");
     }
-    let found = ask(&demo, "viewer", "{ search(text: \"password locked\", first: 3) { nodes { snippet sop { code title } } } }").await;
+    let found = ask(
+        &demo,
+        "viewer",
+        "{ search(text: \"password locked\", first: 3) { nodes { snippet sop { code title } } } }",
+    )
+    .await;
     let first = &found["search"]["nodes"][0]["sop"]["title"];
     assert!(first.as_str().unwrap().to_lowercase().contains("password"), "{found}");
     let query = "{ figures(groupBy: [PROCESS]) { process { key } runs adoption { known { numerator denominator } } \
@@ -59,7 +64,8 @@ async fn a_demo_shows_something_to_every_role() {
     assert!(figures.len() >= 3, "{figures:?}");
     assert!(figures.iter().any(|row| row["completionTime"]["p95"]["value"].is_string()), "{figures:?}");
     let states = ask(&demo, "manager", "{ sops(first: 100) { nodes { state openRequest { state } } } }").await;
-    let states: Vec<&str> = states["sops"]["nodes"].as_array().unwrap().iter().map(|sop| sop["state"].as_str().unwrap()).collect();
+    let states: Vec<&str> =
+        states["sops"]["nodes"].as_array().unwrap().iter().map(|sop| sop["state"].as_str().unwrap()).collect();
     assert!(["PUBLISHED", "IN_REVIEW", "DRAFT"].iter().all(|state| states.contains(state)), "{states:?}");
     let before = loaded(&demo).await;
     let old = demo.first["tokens"]["admin"].clone();

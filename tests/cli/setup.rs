@@ -79,7 +79,12 @@ fn settings_that_nobody_knows_are_refused_by_name() {
     for name in ["SOPWITH_DATABSE_URL", "SOPWITH_AUTH__ISUER", "SOPWITH_AUTH__CLAIMS__ROLE", "SOPWITH_"] {
         refused(path, &["migrate"], &[(name, "x")], &[name]);
     }
-    for (text, named) in [("databse_url = 'x'", "databse_url"), ("[auth]\nisuer = 'x'", "isuer"), ("listen = 7", "listen"), ("= 1", "line 1")] {
+    for (text, named) in [
+        ("databse_url = 'x'", "databse_url"),
+        ("[auth]\nisuer = 'x'", "isuer"),
+        ("listen = 7", "listen"),
+        ("= 1", "line 1"),
+    ] {
         std::fs::write(path.join("own.toml"), text).unwrap();
         refused(path, &["migrate", "--config", "own.toml"], &[], &["own.toml", named]);
         refused(path, &["migrate"], &[("SOPWITH_CONFIG", "own.toml")], &["own.toml", named]);
@@ -109,7 +114,13 @@ fn a_server_that_could_be_fooled_does_not_start() {
     serve(&[SECRET, AUDIENCE], &["issuer"]);
     serve(&[SECRET, ISSUER], &["audience"]);
     serve(&[("SOPWITH_AUTH__JWKS_FILE", "nowhere.json"), ISSUER, AUDIENCE], &["nowhere.json"]);
-    refused(folder.path(), &["token", "--subject", "x"], &[("SOPWITH_AUTH__HS256_SECRET", short), ISSUER, AUDIENCE], &["hs256_secret"]);
+    refused(
+        folder.path(),
+        &["token", "--subject", "x"],
+        &[("SOPWITH_AUTH__HS256_SECRET", short), ISSUER, AUDIENCE],
+        &["hs256_secret"],
+    );
     let said = stderr(&run(folder.path(), &["serve"], &[("SOPWITH_AUTH__HS256_SECRET", short), ISSUER, AUDIENCE]));
     assert!(!said.contains(short), "a secret is not repeated: {said}");
+    assert!(!folder.path().join("sopwith.db").exists(), "what is refused leaves the database alone");
 }

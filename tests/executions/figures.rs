@@ -6,7 +6,9 @@ use chrono::{DateTime, Datelike, Duration, NaiveDate, TimeZone, Timelike, Utc};
 use serde_json::{Value, json};
 
 use super::{Reporter, everyone};
-use crate::story::{CREATE_TEAM, CREATE_VERSION, Draft, Place, content, draft, number, place, process, publish, published, text};
+use crate::story::{
+    CREATE_TEAM, CREATE_VERSION, Draft, Place, content, draft, number, place, process, publish, published, text,
+};
 use crate::support::{Client, World, both};
 
 const RUNS: usize = 520;
@@ -50,7 +52,14 @@ impl Dice {
 fn borders() -> Vec<DateTime<Utc>> {
     let at = |y, m, d, h| Utc.with_ymd_and_hms(y, m, d, h, 0, 0).unwrap();
     // A turn of the year that is a Monday, a leap day, the end of a short February, a Sunday to a Monday, an hour.
-    let meet = [at(2024, 1, 1, 0), at(2024, 2, 29, 0), at(2024, 3, 1, 0), at(2023, 3, 1, 0), at(2024, 4, 8, 0), at(2024, 4, 9, 13)];
+    let meet = [
+        at(2024, 1, 1, 0),
+        at(2024, 2, 29, 0),
+        at(2024, 3, 1, 0),
+        at(2023, 3, 1, 0),
+        at(2024, 4, 8, 0),
+        at(2024, 4, 9, 13),
+    ];
     let moment = Duration::microseconds(1);
     meet.into_iter().flat_map(|at| [at - moment, at, at + moment]).collect()
 }
@@ -65,7 +74,10 @@ fn runs(work: &[Work]) -> Vec<Run> {
     let make = |n: usize| {
         let (process, sop, versions) = dice.pick(work);
         let labels: Vec<_> = versions.into_iter().map(Some).chain([None]).collect();
-        let anywhere = first + Duration::microseconds(i64::try_from(dice.roll(420 * 86_400) * 1_000_000 + dice.roll(1_000_000)).unwrap());
+        let anywhere = first
+            + Duration::microseconds(
+                i64::try_from(dice.roll(420 * 86_400) * 1_000_000 + dice.roll(1_000_000)).unwrap(),
+            );
         let started = borders.get(n).copied().unwrap_or(anywhere);
         // Many of the same length, some of none, some of weeks.
         let takes = match dice.roll(5) {
@@ -84,7 +96,14 @@ fn runs(work: &[Work]) -> Vec<Run> {
             started: (finished.is_none() || dice.roll(10) > 0).then_some(started),
             finished,
             outcome: finished.and_then(|_| dice.pick(&outcomes)),
-            adherence: dice.pick(&[Some("FOLLOWED"), Some("FOLLOWED"), Some("DEVIATED"), Some("NOT_FOLLOWED"), Some("UNKNOWN"), None]),
+            adherence: dice.pick(&[
+                Some("FOLLOWED"),
+                Some("FOLLOWED"),
+                Some("DEVIATED"),
+                Some("NOT_FOLLOWED"),
+                Some("UNKNOWN"),
+                None,
+            ]),
             errors: dice.pick(&[None, Some(0), Some(0), Some(2)]),
             violations: i64::try_from(dice.roll(4)).unwrap().saturating_sub(1).max(0),
         }
@@ -145,7 +164,8 @@ fn nearest_rank(sorted: &[i64], percent: usize) -> Option<i64> {
 fn expected(runs: &[Run]) -> Value {
     let count = |holds: &dyn Fn(&Run) -> bool| runs.iter().filter(|run| holds(run)).count();
     let says = |what: &str| count(&|run: &Run| run.adherence.unwrap_or("UNKNOWN") == what);
-    let (followed, deviated, not, unknown) = (says("FOLLOWED"), says("DEVIATED"), says("NOT_FOLLOWED"), says("UNKNOWN"));
+    let (followed, deviated, not, unknown) =
+        (says("FOLLOWED"), says("DEVIATED"), says("NOT_FOLLOWED"), says("UNKNOWN"));
     let finished = count(&|run: &Run| run.finished.is_some());
     let failed = count(&|run| run.finished.is_some() && (run.errors.unwrap_or(0) > 0 || run.outcome == Some("FAILED")));
     let completed = runs.iter().filter(|run| run.outcome != Some("ABANDONED"));
@@ -205,8 +225,10 @@ pub fn micros(duration: &str) -> i64 {
 
 /// Asks for figures and compares every group.
 async fn compare(who: &Client, runs: &[Run], dimensions: &[&str], bucket: Option<&str>, filter: Value) {
-    let query = format!("query($by: [FiguresDimension!], $bucket: TimeBucket, $filter: FiguresFilter) {{
-        figures(groupBy: $by, bucket: $bucket, filter: $filter) {{ {FIELDS} }} }}");
+    let query = format!(
+        "query($by: [FiguresDimension!], $bucket: TimeBucket, $filter: FiguresFilter) {{
+        figures(groupBy: $by, bucket: $bucket, filter: $filter) {{ {FIELDS} }} }}"
+    );
     let seen = who.ok(&query, json!({"by": dimensions, "bucket": bucket, "filter": filter})).await;
     let rows = seen["figures"].as_array().unwrap();
     let of_row = |row: &Value, name: &str| match name {
@@ -244,7 +266,12 @@ async fn work(place: &Place) -> Vec<Work> {
     next["steps"][0]["instruction"] = json!("Ask for the badge number.");
     let made = place.author.mutate(CREATE_VERSION, json!({"input": {"sopId": first.sop, "content": next}})).await;
     let version = &made["version"];
-    let second = Draft { version: text(&version["id"]), revision: number(&version["revision"]), hash: text(&version["contentHash"]), ..first.clone() };
+    let second = Draft {
+        version: text(&version["id"]),
+        revision: number(&version["revision"]),
+        hash: text(&version["contentHash"]),
+        ..first.clone()
+    };
     publish(place, &place.author, &second).await;
     let key = process(&place.author, &json!(place.team), "restore").await;
     let other = draft(place, &place.author, &key, "Restore a backup").await;

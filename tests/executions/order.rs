@@ -17,26 +17,38 @@ fn events(run: &str, sop: &str) -> [Value; 3] {
         event
     };
     [
-        event("start", 1, json!({
-            "occurredAt": "2024-05-01T10:00:01Z", "startedAt": "2024-05-01T10:00:00Z", "team": "ops", "version": "1.0",
-            "actor": {"subject": "u1", "name": "Uma"}, "errors": 0, "adherence": "UNKNOWN",
-            "steps": [{"key": "identify", "status": "DONE", "startedAt": "2024-05-01T10:00:00Z"}],
-            "attributes": [{"name": "channel", "value": "phone"}],
-        })),
-        event("progress", 2, json!({
-            "occurredAt": "2024-05-01T10:10:00Z", "errors": 1, "rework": 1,
-            "steps": [
-                {"key": "identify", "status": "DONE", "startedAt": "2024-05-01T10:00:00Z", "finishedAt": "2024-05-01T10:02:00Z"},
-                {"key": "reset", "status": "FAILED", "startedAt": "2024-05-01T10:02:00Z"},
-            ],
-            "violations": [{"kind": "SLA", "severity": "MINOR"}],
-        })),
-        event("finish", 3, json!({
-            "occurredAt": "2024-05-01T10:30:00Z", "finishedAt": "2024-05-01T10:30:00Z", "outcome": "SUCCEEDED",
-            "adherence": "DEVIATED", "satisfaction": {"score": 4, "by": "CUSTOMER"},
-            "steps": [{"key": "reset", "attempt": 2, "status": "DONE", "startedAt": "2024-05-01T10:20:00Z"}],
-            "violations": [{"kind": "SLA", "severity": "MAJOR", "detail": "late"}],
-        })),
+        event(
+            "start",
+            1,
+            json!({
+                "occurredAt": "2024-05-01T10:00:01Z", "startedAt": "2024-05-01T10:00:00Z", "team": "ops", "version": "1.0",
+                "actor": {"subject": "u1", "name": "Uma"}, "errors": 0, "adherence": "UNKNOWN",
+                "steps": [{"key": "identify", "status": "DONE", "startedAt": "2024-05-01T10:00:00Z"}],
+                "attributes": [{"name": "channel", "value": "phone"}],
+            }),
+        ),
+        event(
+            "progress",
+            2,
+            json!({
+                "occurredAt": "2024-05-01T10:10:00Z", "errors": 1, "rework": 1,
+                "steps": [
+                    {"key": "identify", "status": "DONE", "startedAt": "2024-05-01T10:00:00Z", "finishedAt": "2024-05-01T10:02:00Z"},
+                    {"key": "reset", "status": "FAILED", "startedAt": "2024-05-01T10:02:00Z"},
+                ],
+                "violations": [{"kind": "SLA", "severity": "MINOR"}],
+            }),
+        ),
+        event(
+            "finish",
+            3,
+            json!({
+                "occurredAt": "2024-05-01T10:30:00Z", "finishedAt": "2024-05-01T10:30:00Z", "outcome": "SUCCEEDED",
+                "adherence": "DEVIATED", "satisfaction": {"score": 4, "by": "CUSTOMER"},
+                "steps": [{"key": "reset", "attempt": 2, "status": "DONE", "startedAt": "2024-05-01T10:20:00Z"}],
+                "violations": [{"kind": "SLA", "severity": "MAJOR", "detail": "late"}],
+            }),
+        ),
     ]
 }
 

@@ -10,7 +10,8 @@ use crate::support::{Client, World, both};
 async fn reads(who: &Client) -> (Vec<String>, i64) {
     let query = "{ executions(first: 100) { totalCount nodes { runId } } figures { runs } }";
     let seen = who.ok(query, json!({})).await;
-    let mut runs: Vec<String> = seen["executions"]["nodes"].as_array().unwrap().iter().map(|n| text(&n["runId"])).collect();
+    let mut runs: Vec<String> =
+        seen["executions"]["nodes"].as_array().unwrap().iter().map(|n| text(&n["runId"])).collect();
     runs.sort();
     assert_eq!(seen["executions"]["totalCount"], json!(runs.len()));
     (runs, seen["figures"][0]["runs"].as_i64().unwrap_or(0))

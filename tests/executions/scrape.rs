@@ -29,7 +29,10 @@ fn series(page: &Response) -> BTreeMap<String, f64> {
     assert!(page.headers["content-type"].to_str().unwrap().starts_with("text/plain; version=0.0.4"));
     let text = page.body.as_str().unwrap();
     let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-    lines.map(|line| line.rsplit_once(' ').unwrap()).map(|(name, value)| (name.to_owned(), value.parse().unwrap())).collect()
+    lines
+        .map(|line| line.rsplit_once(' ').unwrap())
+        .map(|(name, value)| (name.to_owned(), value.parse().unwrap()))
+        .collect()
 }
 
 fn expect(series: &BTreeMap<String, f64>, wanted: &[(&str, f64)]) {
@@ -41,7 +44,12 @@ fn expect(series: &BTreeMap<String, f64>, wanted: &[(&str, f64)]) {
 
 /// What Prometheus' own tool says of a page; said when the tool is not there.
 fn lint(name: &str, page: &Response) {
-    let tool = Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let tool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
     let mut tool = match tool {
         Ok(tool) => tool,
         Err(error) => {
@@ -59,12 +67,14 @@ fn lint(name: &str, page: &Response) {
 
 /// Runs of now: three followed, one not, of which one failed; a minute, two, three and four long.
 fn now(sop: &str) -> Vec<Value> {
-    let run = |n: i64| json!({
-        "eventId": format!("e{n}"), "runId": format!("r{n}"), "sop": sop, "startedAt": from_now(-3600),
-        "finishedAt": from_now(-3600 + 60 * n), "outcome": if n == 4 { "FAILED" } else { "SUCCEEDED" },
-        "adherence": if n == 3 { "NOT_FOLLOWED" } else { "FOLLOWED" },
-        "violations": if n == 3 { json!([{"kind": "SLA", "severity": "MAJOR"}]) } else { json!([]) },
-    });
+    let run = |n: i64| {
+        json!({
+            "eventId": format!("e{n}"), "runId": format!("r{n}"), "sop": sop, "startedAt": from_now(-3600),
+            "finishedAt": from_now(-3600 + 60 * n), "outcome": if n == 4 { "FAILED" } else { "SUCCEEDED" },
+            "adherence": if n == 3 { "NOT_FOLLOWED" } else { "FOLLOWED" },
+            "violations": if n == 3 { json!([{"kind": "SLA", "severity": "MAJOR"}]) } else { json!([]) },
+        })
+    };
     (1..=4).map(run).collect()
 }
 

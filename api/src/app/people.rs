@@ -1,14 +1,19 @@
 //! People as their tokens tell of them.
 
+use std::fmt::Display;
+
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sopwith_domain::access::Actor;
+use sopwith_domain::approval::Via;
 use sopwith_domain::content::is_key;
 use sopwith_domain::ids::{GrantId, PersonId, TeamId};
 use sopwith_domain::time::Timestamp;
 
 use crate::auth::claims::Identity;
 use crate::clock::new_id;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::store::audit::{self, NewEntry};
 use crate::store::people::{self, GrantSource, NewGrant, Profile};
 use crate::store::teams::{self, NewTeam};
 use crate::store::{Connection, Store, retry};
@@ -17,12 +22,12 @@ use crate::store::{Connection, Store, retry};
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn identify(store: &Store, identity: &Identity, now: Timestamp) -> Result<Actor> {
+pub async fn identify(store: &Store, identity: &Identity, now: Timestamp, request_id: &str) -> Result<Actor> {
     let digest = digest(identity);
     let known = people::by_subject(store.read(), &identity.issuer, &identity.subject).await?;
     let person = match known.filter(|p| p.claims_digest == digest) {
         Some(person) => PersonId(person.id),
-        None => retry(|| refresh(store, identity, &digest, now)).await?,
+        None => retry(|| refresh(store, identity, &digest, now, request_id)).await?,
     };
     let roles = people::held_roles(store.read(), person).await?;
     Ok(Actor { person, roles, source: identity.source.clone(), auth_time: identity.auth_time })
@@ -34,7 +39,13 @@ fn digest(identity: &Identity) -> String {
     hex::encode(Sha256::digest(format!("{told:?}").as_bytes()))
 }
 
-async fn refresh(store: &Store, identity: &Identity, digest: &str, now: Timestamp) -> Result<PersonId> {
+async fn refresh(
+    store: &Store,
+    identity: &Identity,
+    digest: &str,
+    now: Timestamp,
+    request_id: &str,
+) -> Result<PersonId> {
     let tx = store.begin().await?;
     let profile = Profile {
         issuer: identity.issuer.clone(),
@@ -45,11 +56,12 @@ async fn refresh(store: &Store, identity: &Identity, digest: &str, now: Timestam
         digest: digest.to_owned(),
     };
     let person = PersonId(people::upsert(&tx, PersonId(new_id()), &profile, now).await?.id);
-    let mut grants = Vec::new();
+    let before = claimed(&tx, person).await?;
+    let (mut grants, mut entries) = (Vec::new(), Vec::new());
     for claim in &identity.roles {
         let team = match &claim.team {
             None => None,
-            Some(key) if is_key(key) => Some(team(&tx, key, now).await?),
+            Some(key) if is_key(key) => Some(team(&tx, person, key, now, &mut entries).await?),
             // A team that cannot have a name here cannot be granted anything in.
             Some(_) => continue,
         };
@@ -57,15 +69,76 @@ async fn refresh(store: &Store, identity: &Identity, digest: &str, now: Timestam
         grants.push(NewGrant { id: GrantId(new_id()), person, role, team, source });
     }
     people::replace_claimed(&tx, person, grants, now).await?;
+    let after = claimed(&tx, person).await?;
+    if before != after {
+        let (old, new) = (json!({"roles": before}), json!({"roles": after}));
+        entries.push(entry(person, "person.roles_claimed", person, None, (old, new), now));
+    }
+    for entry in &mut entries {
+        request_id.clone_into(&mut entry.request_id);
+    }
+    audit::append(&tx, entries).await?;
     tx.commit().await?;
     Ok(person)
 }
 
-async fn team(db: &impl Connection, key: &str, now: Timestamp) -> Result<TeamId> {
+/// The roles that a person's claims gave, as text, in order.
+async fn claimed(db: &impl Connection, person: PersonId) -> Result<Vec<String>> {
+    let grants = people::grants_of(db, person).await?;
+    let of_claims = grants.into_iter().filter(|grant| grant.source == GrantSource::Claim.as_str());
+    let mut roles: Vec<String> = of_claims
+        .map(|grant| match grant.team_id {
+            Some(team) => format!("{}@{}", grant.role, TeamId(team)),
+            None => grant.role,
+        })
+        .collect();
+    roles.sort();
+    Ok(roles)
+}
+
+async fn team(
+    db: &impl Connection,
+    person: PersonId,
+    key: &str,
+    now: Timestamp,
+    entries: &mut Vec<NewEntry>,
+) -> Result<TeamId> {
     if let Some(team) = teams::by_key(db, key).await? {
         return Ok(TeamId(team.id));
     }
     let code_prefix = teams::free_prefix(db, key).await?;
+    let told = json!({"key": key, "name": key, "codePrefix": code_prefix});
     let new = NewTeam { id: TeamId(new_id()), key: key.to_owned(), name: key.to_owned(), code_prefix };
-    Ok(TeamId(teams::claimed(db, new, now).await?.id))
+    let team = match teams::claimed(db, new, now).await {
+        Ok(team) => TeamId(team.id),
+        // Another request brought the same team at the same time.
+        Err(Error::Refused(_)) => return Err(Error::Collided),
+        Err(error) => return Err(error),
+    };
+    entries.push(entry(person, "team.created", team, Some(team), (Value::Null, told), now));
+    Ok(team)
+}
+
+/// What the audit chain says of something that a token brought about.
+fn entry(
+    person: PersonId,
+    action: &'static str,
+    object: impl Display,
+    team: Option<TeamId>,
+    (old, new): (Value, Value),
+    now: Timestamp,
+) -> NewEntry {
+    NewEntry {
+        at: now,
+        actor: Some(person),
+        via: Via::Api.as_str(),
+        action,
+        object: object.to_string(),
+        sop: None,
+        team,
+        old,
+        new,
+        reason: None,
+        request_id: String::new(),
+    }
 }

@@ -92,7 +92,7 @@ impl Cast {
     pub async fn enter(&self, store: &Store, at: Timestamp) -> Result<BTreeMap<&'static str, Actor>> {
         let mut actors = BTreeMap::new();
         for (role, member) in &self.members {
-            actors.insert(*role, people::identify(store, &member.identity, at).await?);
+            actors.insert(*role, people::identify(store, &member.identity, at, "demo").await?);
         }
         Ok(actors)
     }
@@ -109,7 +109,7 @@ impl Cast {
     ) -> std::result::Result<Actor, CliError> {
         let name = format!("{name} author (simulated)");
         let author = self.member(&format!("author-{team}"), &name, &format!("author@{team}"))?;
-        Ok(people::identify(store, &author.identity, at).await?)
+        Ok(people::identify(store, &author.identity, at, "demo").await?)
     }
 
     /// Whether a database is that of a demo.

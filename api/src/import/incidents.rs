@@ -16,7 +16,7 @@ use crate::app::access::{self, TeamInput};
 use crate::app::executions::{self, Answer, BatchInput, MAX_BATCH};
 use crate::app::processes::{self as process_app, ProcessInput};
 use crate::cli::CliError;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::store::{Store, processes, teams};
 
 /// Imports an incident log.

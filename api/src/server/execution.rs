@@ -79,7 +79,7 @@ async fn execute(
     person: Arc<OnceLock<PersonId>>,
 ) -> Result<Response, Error> {
     let now = clock::now();
-    let actor = people::identify(&edge.store, &identity, now).await?;
+    let actor = people::identify(&edge.store, &identity, now, id.as_str()).await?;
     person.get_or_init(|| actor.person);
     let request_id = id.as_str().to_owned();
     let call = Call { store: edge.store.clone(), actor, now, via: Via::Api, request_id };

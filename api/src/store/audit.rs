@@ -133,7 +133,7 @@ pub async fn verify(db: &impl Connection) -> Result<std::result::Result<i64, Bro
         let (end, hash) = head.map_or((0, String::new()), |h| (h.seq, h.hash));
         let added = audit_entry::Entity::find().filter(audit_entry::Column::Seq.gt(last)).count(db).await?;
         if added == 0 {
-            return Ok(walk.finish(end, &hex::decode(hash).unwrap_or_default()));
+            return Ok(walk.finish(end, &hash));
         }
     }
 }
@@ -160,7 +160,7 @@ fn step(walk: &mut Walk, row: &AuditRow) -> std::result::Result<(), Broken> {
     if !spelled(&entry.old, &row.old_value) || !spelled(&entry.new, &row.new_value) {
         return Err(changed());
     }
-    walk.step(&entry, &hex::decode(&row.hash).unwrap_or_default())
+    walk.step(&entry, &row.hash)
 }
 
 /// Which entries are asked for.

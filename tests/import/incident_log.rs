@@ -1,0 +1,81 @@
+//! The real incident log, with the figures of every process worked out a second time by another program.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::{audited, data, import};
+use crate::executions::{everyone, figures::micros};
+use crate::support::{Client, World, both};
+
+/// What `tests/recompute_incidents.py` says of the log.
+fn recomputed(log: &Path, folder: &Path) -> Value {
+    let csv = folder.join("log.csv");
+    let unpacked = Command::new("zstd").args(["-d", "-q", "-o"]).arg(&csv).arg(log).status();
+    assert!(unpacked.expect("zstd is needed").success());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/recompute_incidents.py");
+    let output = Command::new("python3").arg(script).arg(&csv).output().expect("python3 is needed");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// What the service says, by process, in the words of the other program.
+async fn told(who: &Client) -> BTreeMap<String, Value> {
+    let query =
+        "{ figures(groupBy: [PROCESS]) { process { key } runs adoption { followed deviated notFollowed unknown }
+        completionTime { open p50 { value } p90 { value } p95 { value } } violations { events } } }";
+    let seen = who.ok(query, json!({})).await;
+    let seconds = |at: &Value| at["value"].as_str().map(|text| micros(text) / 1_000_000);
+    let row = |row: &Value| {
+        let (adoption, time) = (&row["adoption"], &row["completionTime"]);
+        assert_eq!(adoption["deviated"], 0);
+        let figures = json!({
+            "n": row["runs"],
+            "followed": adoption["followed"],
+            "not_followed": adoption["notFollowed"],
+            "unknown": adoption["unknown"],
+            "finished": row["runs"].as_i64().unwrap() - time["open"].as_i64().unwrap(),
+            "sla_violations": row["violations"]["events"],
+            "p50_seconds": seconds(&time["p50"]),
+            "p90_seconds": seconds(&time["p90"]),
+            "p95_seconds": seconds(&time["p95"]),
+        });
+        (row["process"]["key"].as_str().unwrap().to_owned(), figures)
+    };
+    seen["figures"].as_array().unwrap().iter().map(row).collect()
+}
+
+both! {
+    async fn figures_of_all_processes_agree_with_another_program(world: World) {
+        let Some(log) = data("executions/incident_event_log.csv.zst") else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let mut expected = recomputed(&log, folder.path());
+        let report = import(&world, "incidents", &log, &[]).await;
+        assert_eq!((&report["rows"], &report["incidents"], &report["created"]), (&json!(141_712), &json!(24_918), &json!(24_918)));
+        assert_eq!((&report["rejectedRows"], &report["refused"]), (&json!([]), &json!([])));
+        assert_eq!(report["processesCreated"], 338);
+
+        let reader = everyone(&world);
+        let figures = told(&reader).await;
+        let processes = expected["processes"].as_object_mut().unwrap();
+        assert_eq!((processes.len(), figures.len()), (338, 338));
+        for (process, wanted) in processes.iter_mut() {
+            // Rework is no figure yet.
+            wanted.as_object_mut().unwrap().remove("rework");
+            assert_eq!(figures.get(process), Some(&*wanted), "{process}");
+        }
+        let sum = |field: &str| figures.values().map(|row| row[field].as_i64().unwrap()).sum::<i64>();
+        // As the README of the data says.
+        assert_eq!((sum("n"), sum("followed"), sum("sla_violations")), (24_918, 3_551, 9_115));
+        assert_eq!(expected["executions"], 24_918);
+
+        let entries = audited(&world).await;
+        let again = import(&world, "incidents", &log, &[]).await;
+        assert_eq!((&again["duplicate"], &again["created"], &again["updated"]), (&json!(24_918), &json!(0), &json!(0)));
+        assert_eq!(told(&reader).await, figures, "a second import changes nothing");
+        assert_eq!(world.query_i64("SELECT COUNT(*) FROM execution").await, 24_918);
+        assert_eq!(audited(&world).await, entries);
+    }
+}
