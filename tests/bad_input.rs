@@ -24,7 +24,14 @@ pub enum Expected {
 }
 
 /// Sends an input and compares the answer; what is wrong with it is added to the list.
-pub async fn send(who: &Client, mutation: &str, input: &Value, expected: &Expected, wrong: &mut Vec<String>, what: &str) {
+pub async fn send(
+    who: &Client,
+    mutation: &str,
+    input: &Value,
+    expected: &Expected,
+    wrong: &mut Vec<String>,
+    what: &str,
+) {
     let answer = ask(who, mutation, input).await;
     let fits = match expected {
         Expected::BadRequest => answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT",
@@ -75,85 +82,94 @@ pub fn with(sample: &Value, pointer: &str, value: Value) -> Value {
 fn without(sample: &Value, spot: &Spot) -> Value {
     let mut input = sample.clone();
     let (name, parents) = spot.path.split_last().expect("a path");
-    let parent = parents.iter().map(|p| format!("/{p}")).collect::<String>();
+    let parent = parents.iter().fold(String::new(), |path, name| path + "/" + name);
     input.pointer_mut(&parent).and_then(Value::as_object_mut).expect("an object").remove(name);
     input
 }
 
-/// Where a refusal of this place is told: attributes are a list of pairs for clients only.
-fn told_at(spot: &Spot) -> Option<String> {
+/// A refusal of what stands at this place. Attributes are a list of pairs for clients only.
+fn invalid_at(spot: &Spot) -> Expected {
     let dotted = spot.dotted();
-    Some(dotted.split_once(".attributes.").map_or(dotted.clone(), |(before, _)| format!("{before}.attributes")))
+    let path = dotted.split_once(".attributes.").map_or(dotted.clone(), |(before, _)| format!("{before}.attributes"));
+    Expected::Refusal("INVALID", Some(path))
 }
 
-/// What is bad at a place whatever the mutation is.
-fn bad_values(sample: &Sample, spot: &Spot) -> Vec<(String, Value, Expected)> {
-    let (pointer, own) = (spot.pointer(), sample.input.pointer(&spot.pointer()).expect("a value").clone());
-    let mut bad = Vec::new();
-    let mut add = |what: &str, value: Value, expected: Expected| {
-        bad.push((format!("{what} at {}", spot.dotted()), with(&sample.input, &pointer, value), expected));
-    };
+/// What is bad at a place whatever the mutation is: in a word, a value in its place, and what is to be answered.
+type Bad = (&'static str, Value, Expected);
+
+fn bad_values(sample: &Sample, spot: &Spot) -> Vec<Bad> {
+    let own = sample.input.pointer(&spot.pointer()).expect("a value");
     let wrong_type = if spot.scalar() == Some("Boolean") { json!("yes") } else { json!(true) };
-    add("a wrong type", wrong_type, Expected::BadRequest);
-    if spot.scalar() != Some("JSON") {
-        add("an object", json!({"surprise": 1}), Expected::BadRequest);
-    }
+    let mut bad = vec![
+        ("a wrong type", wrong_type, Expected::BadRequest),
+        ("an object", json!({"surprise": 1}), Expected::BadRequest),
+    ];
     if spot.field.ty.needed {
-        add("null", Value::Null, Expected::BadRequest);
+        bad.push(("null", Value::Null, Expected::BadRequest));
     }
-    let (refused, invalid) = (|code| Expected::Refusal(code, None), Expected::Refusal("INVALID", told_at(spot)));
     match (&spot.field.ty.kind, spot.scalar()) {
-        (Kind::Enum, _) => add("an unknown value", json!("SIDEWAYS"), Expected::BadRequest),
-        (Kind::List(_), _) if pointer.contains("content") => {
-            add("501 entries", json!(vec![own[0].clone(); 501]), invalid);
+        (Kind::Enum, _) => bad.push(("an unknown value", json!("SIDEWAYS"), Expected::BadRequest)),
+        (Kind::List(_), _) if spot.dotted().starts_with("content.") => {
+            bad.push(("501 entries", json!(vec![own[0].clone(); 501]), invalid_at(spot)));
         }
-        (_, Some("ID")) => {
-            let (prefix, rest) = own.as_str().and_then(|id| id.split_once('_')).expect("an id");
-            let other = if prefix == "team" { "sop" } else { "team" };
-            add("a malformed id", json!("nonsense"), refused("NOT_FOUND"));
-            add("an empty id", json!(""), refused("NOT_FOUND"));
-            add("an id with U+0000", json!(format!("{prefix}_{rest}\0")), refused("NOT_FOUND"));
-            add("an id of another kind", json!(format!("{other}_{rest}")), refused("NOT_FOUND"));
-            add("an id of nothing", json!(format!("{prefix}_{:032x}", 0x7000_8000)), refused("NOT_FOUND"));
-        }
-        (_, Some("String")) if spot.dotted() == "source" => {
-            for other in ["another", "", "tracker\0", "Tracker"] {
-                add("another source", json!(other), refused("FORBIDDEN"));
-            }
-        }
-        (_, Some("String")) => {
-            add("U+0000", json!(format!("{}\0", own.as_str().expect("a text"))), invalid.clone());
-            add("too long a text", json!("x".repeat(50_001)), invalid.clone());
-            if sample.needed.contains(&pointer.as_str()) {
-                add("no text", json!(""), invalid.clone());
-                if spot.dotted() != "idempotencyKey" {
-                    add("blanks", json!("  \n"), invalid);
-                }
-            }
-        }
-        (_, Some("BigInt")) if spot.dotted() == "expectedRevision" => {
-            let seen = own.as_i64().expect("a revision");
-            for stale in [seen - 1, seen + 1, i64::MAX, -1] {
-                add("a stale revision", json!(stale), refused("CONFLICT"));
-            }
-        }
-        (_, Some("BigInt" | "Int")) => add("a negative number", json!(-1), invalid),
+        (_, Some("ID")) => bad.extend(bad_ids(own)),
+        (_, Some("String")) => bad.extend(bad_texts(sample, spot, own)),
+        (_, Some("BigInt" | "Int")) => bad.extend(bad_numbers(spot, own)),
         (_, Some("DateTime")) => {
-            for text in ["yesterday", "2026-07-01", "2026-13-01T00:00:00Z", "2026-07-01T00:00:00", "2026-02-30T00:00:00Z", ""] {
-                add("a malformed time", json!(text), Expected::BadRequest);
-            }
+            let wrong =
+                ["yesterday", "2026-07-01", "2026-13-01T00:00:00Z", "2026-07-01T00:00:00", "2026-02-30T00:00:00Z", ""];
+            bad.extend(wrong.map(|text| ("a malformed time", json!(text), Expected::BadRequest)));
         }
         (_, Some("Duration")) => {
-            for text in ["2 minutes", "-PT1M", "PT", "P1M", "PT1M1H", ""] {
-                add("a malformed duration", json!(text), Expected::BadRequest);
-            }
+            let wrong = ["2 minutes", "-PT1M", "PT", "P1M", "PT1M1H", ""];
+            bad.extend(wrong.map(|text| ("a malformed duration", json!(text), Expected::BadRequest)));
         }
         _ => {}
     }
-    if matches!(spot.scalar(), Some("BigInt" | "Int")) {
-        for number in [json!(1.5), json!("many"), json!(1e30)] {
-            add("not a whole number", number, Expected::BadRequest);
+    bad
+}
+
+fn bad_ids(own: &Value) -> impl Iterator<Item = Bad> {
+    let (prefix, rest) = own.as_str().and_then(|id| id.split_once('_')).expect("an id");
+    let other = if prefix == "team" { "sop" } else { "team" };
+    let wrong = [
+        ("a malformed id", "nonsense".to_owned()),
+        ("an empty id", String::new()),
+        ("an id with U+0000", format!("{prefix}_{rest}\0")),
+        ("an id of another kind", format!("{other}_{rest}")),
+        ("an id of nothing", format!("{prefix}_{:032x}", 0x7000_8000)),
+    ];
+    wrong.into_iter().map(|(what, id)| (what, json!(id), Expected::Refusal("NOT_FOUND", None)))
+}
+
+fn bad_texts(sample: &Sample, spot: &Spot, own: &Value) -> Vec<Bad> {
+    if spot.dotted() == "source" {
+        let others = ["another", "", "tracker\0", "Tracker"];
+        return others.map(|other| ("another source", json!(other), Expected::Refusal("FORBIDDEN", None))).to_vec();
+    }
+    let with_nul = format!("{}\0", own.as_str().expect("a text"));
+    let mut bad = vec![
+        ("U+0000", json!(with_nul), invalid_at(spot)),
+        ("too long a text", json!("x".repeat(50_001)), invalid_at(spot)),
+    ];
+    if sample.needed.contains(&spot.pointer().as_str()) {
+        bad.push(("no text", json!(""), invalid_at(spot)));
+        if spot.dotted() != "idempotencyKey" {
+            bad.push(("blanks", json!("  \n"), invalid_at(spot)));
         }
+    }
+    bad
+}
+
+fn bad_numbers(spot: &Spot, own: &Value) -> Vec<Bad> {
+    let mut bad: Vec<Bad> =
+        [json!(1.5), json!("many"), json!(1e30)].map(|n| ("not a whole number", n, Expected::BadRequest)).to_vec();
+    if spot.dotted() == "expectedRevision" {
+        let seen = own.as_i64().expect("a revision");
+        let stale = [seen - 1, seen + 1, i64::MAX, -1];
+        bad.extend(stale.map(|n| ("a stale revision", json!(n), Expected::Refusal("CONFLICT", None))));
+    } else {
+        bad.push(("a negative number", json!(-1), invalid_at(spot)));
     }
     bad
 }
@@ -169,7 +185,9 @@ both! {
         let mut before = Dump::take(&world).await;
         for sample in &samples.all {
             for spot in schema.spots(&schema.mutations[sample.mutation], &sample.input) {
-                for (what, input, expected) in bad_values(sample, &spot) {
+                for (what, value, expected) in bad_values(sample, &spot) {
+                    let input = with(&sample.input, &spot.pointer(), value);
+                    let what = format!("{what} at {}", spot.dotted());
                     send(&sample.who, sample.mutation, &input, &expected, &mut wrong, &what).await;
                     sent += 1;
                 }

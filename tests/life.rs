@@ -80,8 +80,8 @@ both! {
         // What changed is told by step and field.
         let diff = "query($from: ID!, $to: ID!) { versionDiff(from: $from, to: $to) {
             fields { field } sections { key } steps { key kind fromIndex toIndex fields { field from to } } } }";
-        let changes = place.viewer.ok(diff, json!({"from": first.version, "to": editorial.version})).await;
-        assert_eq!(changes["versionDiff"]["steps"], json!([{
+        let compared = place.viewer.ok(diff, json!({"from": first.version, "to": editorial.version})).await;
+        assert_eq!(compared["versionDiff"]["steps"], json!([{
             "key": "identify", "kind": "CHANGED", "fromIndex": 0, "toIndex": 0,
             "fields": [{"field": "instruction", "from": "Confirm who is calling.", "to": "Confirm who is on the phone."}],
         }]));

@@ -6,7 +6,7 @@ use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
-use crate::support::token::{self, AUDIENCE, SECRET, claims, mint, now, sign};
+use crate::support::token::{AUDIENCE, SECRET, claims, mint, now, sign};
 use crate::support::{Client, Response, World, both, respond};
 
 const ME: &str = "{ me { person { name } roles { role team { key } } } }";
@@ -176,6 +176,5 @@ both! {
         let admin: Client = world.client(&["admin"], "root");
         let answer = respond(raw.http.get(raw.url("/metrics/domain")).bearer_auth(&admin.token)).await;
         assert_eq!(answer.status, 401, "a person's token opens no metrics");
-        assert_ne!(token::mint(&with(&json!({}))), admin.token);
     }
 }

@@ -2,9 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::story::{
-    DISCARD, Draft, Place, content, draft, look, place, process, submit, text,
-};
+use crate::story::{DISCARD, Draft, Place, content, draft, look, place, process, submit, text};
 use crate::support::{Client, World};
 
 /// A right input.

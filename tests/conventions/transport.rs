@@ -64,11 +64,11 @@ both! {
         let client = world.client(&["viewer"], "vic");
         assert!(client.send(&nested(5), json!({})).await.body["errors"].is_null(), "within the depth");
         let wide = "{ sops(first: 100) { nodes { versions(first: 100) { nodes { content { steps { key } } } } } } }";
-        let aliases: String = (0..20_001).map(|n| format!("a{n}: __typename ")).collect();
+        let aliases: Vec<String> = (0..20_001).map(|n| format!("a{n}: __typename")).collect();
         let deep = format!("{}__typename{}", "{ a ".repeat(5_000), "}".repeat(5_000));
         for (what, query) in [
             ("depth", nested(8)), ("depth of hundreds", nested(200)), ("complexity", wide.to_owned()),
-            ("aliases", format!("{{ {aliases} }}")), ("brackets", deep),
+            ("aliases", format!("{{ {} }}", aliases.join(" "))), ("brackets", deep),
         ] {
             let answer = client.send(&query, json!({})).await;
             assert_error(&answer, 400, "LIMIT_EXCEEDED", what);

@@ -152,7 +152,7 @@ impl Run {
 /// The group of a run or of a row, in words.
 fn group(dimensions: &[&str], bucket: Option<&str>, of: impl Fn(&str) -> Option<String>) -> String {
     let names = dimensions.iter().copied().chain(bucket);
-    names.map(|name| format!("{name}={} ", of(name).unwrap_or_default())).collect()
+    names.map(|name| [name, "=", &of(name).unwrap_or_default(), " "].concat()).collect()
 }
 
 /// The smallest value with at least so many percent of all at or below it, in microseconds.

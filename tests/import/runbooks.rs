@@ -73,7 +73,7 @@ async fn sop(who: &Client, title: &str) -> Value {
 fn change(folder: &Path, path: &str, from: &str, to: &str) {
     let path = folder.join(path);
     let text = fs::read_to_string(&path).unwrap();
-    assert!(text.contains(from), "{path:?} has no '{from}'");
+    assert!(text.contains(from), "{} has no '{from}'", path.display());
     fs::write(&path, text.replacen(from, to, 1)).unwrap();
 }
 
