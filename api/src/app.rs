@@ -89,29 +89,25 @@ impl Call {
         audit::append(db, effects.iter().map(|e| record::entry(self, permit, procedure, e)).collect()).await
     }
 
-    /// What the same request made before, if it came before.
+    /// What the same request made before; where it did not come before, remembers that it makes `made`. To be called
+    /// before anything that could collide with the same request at the same time.
     async fn made_before(
         &self,
         db: &impl Connection,
         operation: &str,
         key: Option<&IdempotencyKey>,
+        made: Uuid,
     ) -> Result<Option<Uuid>> {
         let Some(key) = key else { return Ok(None) };
-        if key.key.is_empty() || key.key.len() > 200 {
-            return Err(Refusal::invalid("idempotencyKey", "a key has 1 to 200 bytes").into());
+        if key.key.is_empty() || key.key.len() > 200 || key.key.contains('\0') {
+            return Err(Refusal::invalid("idempotencyKey", "a key has 1 to 200 bytes, without U+0000").into());
         }
-        idempotency::find(db, &self.keyed(operation, key), self.now).await
-    }
-
-    async fn remember(
-        &self,
-        db: &impl Connection,
-        operation: &str,
-        key: Option<&IdempotencyKey>,
-        made: Uuid,
-    ) -> Result<()> {
-        let Some(key) = key else { return Ok(()) };
-        idempotency::remember(db, &self.keyed(operation, key), made, self.now).await
+        let keyed = self.keyed(operation, key);
+        let before = idempotency::find(db, &keyed, self.now).await?;
+        if before.is_none() {
+            idempotency::remember(db, &keyed, made, self.now).await?;
+        }
+        Ok(before)
     }
 
     fn keyed<'a>(&self, operation: &'a str, key: &'a IdempotencyKey) -> Keyed<'a> {

@@ -34,7 +34,8 @@ pub async fn create_team(call: &Call, input: TeamInput, key: Option<IdempotencyK
 async fn create_team_once(call: &Call, input: &TeamInput, key: Option<&IdempotencyKey>) -> Result<TeamId> {
     let permit = call.permit(Action::ManageAccess, Resource::Organisation)?;
     let tx = call.store.begin().await?;
-    if let Some(made) = call.made_before(&tx, "teamCreate", key).await? {
+    let id = TeamId(new_id());
+    if let Some(made) = call.made_before(&tx, "teamCreate", key, id.0).await? {
         return Ok(TeamId(made));
     }
     let mut problems = super::processes::check_named(&input.key, &input.name);
@@ -50,10 +51,9 @@ async fn create_team_once(call: &Call, input: &TeamInput, key: Option<&Idempoten
         Some(prefix) => prefix.clone(),
         None => teams::free_prefix(&tx, &input.key).await?,
     };
-    let new = NewTeam { id: TeamId(new_id()), key: input.key.clone(), name: input.name.clone(), code_prefix };
+    let new = NewTeam { id, key: input.key.clone(), name: input.name.clone(), code_prefix };
     let told = json!({"key": new.key, "name": new.name, "codePrefix": new.code_prefix});
     let team = TeamId(teams::insert(&tx, &permit, new, call.now).await?.id);
-    call.remember(&tx, "teamCreate", key, team.0).await?;
     audit::append(&tx, vec![record::plain(call, "team.created", team, Some(team), told)]).await?;
     tx.commit().await?;
     Ok(team)
@@ -82,7 +82,8 @@ pub async fn grant(call: &Call, input: GrantInput, key: Option<IdempotencyKey>) 
 async fn grant_once(call: &Call, input: &GrantInput, key: Option<&IdempotencyKey>) -> Result<GrantId> {
     let permit = call.permit(Action::ManageAccess, Resource::Organisation)?;
     let tx = call.store.begin().await?;
-    if let Some(made) = call.made_before(&tx, "grantCreate", key).await? {
+    let id = GrantId(new_id());
+    if let Some(made) = call.made_before(&tx, "grantCreate", key, id.0).await? {
         return Ok(GrantId(made));
     }
     if people::by_ids(&tx, &[input.person.0]).await?.is_empty() {
@@ -98,9 +99,7 @@ async fn grant_once(call: &Call, input: &GrantInput, key: Option<&IdempotencyKey
     }
     let source = if call.via == sopwith_domain::approval::Via::Import { GrantSource::Import } else { GrantSource::Api };
     let GrantInput { person, role, team } = input.clone();
-    let id = GrantId(new_id());
     people::grant(&tx, &permit, NewGrant { id, person, role, team, source }, call.now).await?;
-    call.remember(&tx, "grantCreate", key, id.0).await?;
     let told = json!({"person": person.to_string(), "role": input.role, "team": team.map(|t| t.to_string())});
     audit::append(&tx, vec![record::plain(call, "grant.created", id, team, told)]).await?;
     tx.commit().await?;

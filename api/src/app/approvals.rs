@@ -46,6 +46,10 @@ async fn decide_once(call: &Call, input: &DecisionInput) -> Result<RequestId> {
     }
     let tx = call.store.begin().await?;
     let row = find(&tx, input.request).await?;
+    if row.closed_at.is_some() {
+        call.open(&tx, SopId(row.sop_id), Action::ReadDraft).await.map_err(hidden)?;
+        return Err(Refusal::conflict(format!("the request is {}", row.state)).into());
+    }
     let (procedure, permit) = call.open(&tx, SopId(row.sop_id), Action::Decide).await.map_err(hidden)?;
     let answer = Answer {
         id: DecisionId(new_id()),

@@ -17,7 +17,7 @@ use self::lookup::Lookup;
 use super::Call;
 use crate::clock::new_id;
 use crate::error::Result;
-use crate::store::executions::{self as stored, Batch, Event, InForce, RunToStore, StoredRun};
+use crate::store::executions::{self as stored, Batch, Event, InForce, RunToStore, Stored, StoredRun};
 use crate::store::{audit, retry};
 
 /// The most items of one batch.
@@ -69,19 +69,28 @@ async fn record_once(call: &Call, input: &BatchInput) -> Result<Vec<Answer>> {
     if input.reports.len() > MAX_BATCH {
         return Err(Refusal::invalid("executions", format!("at most {MAX_BATCH} executions")).into());
     }
-    let tx = call.store.begin().await?;
-    let ids = |id: fn(&Report) -> &str| input.reports.iter().map(id).collect::<Vec<_>>();
     let lead = clock_lead(input.sent_at, call.now);
+    let corrected = |sent: &Report| {
+        let mut report = sent.clone();
+        report.correct_clock(lead);
+        report
+    };
+    let reports: Vec<Report> = input.reports.iter().map(corrected).collect();
+    // Nothing is looked up for those that are not fit to be taken.
+    let fit: Vec<&Report> = reports.iter().filter(|report| report.check(call.now).is_ok()).collect();
+    let ids = |id: fn(&Report) -> &str| fit.iter().map(|report| id(report)).collect::<Vec<_>>();
+    let tx = call.store.begin().await?;
+    let runs = stored::runs(&tx, &input.source, &ids(|r| &r.run_id)).await?;
     let mut taking = Taking {
-        lookup: Lookup::load(&tx, call, input).await?,
+        lookup: Lookup::load(&tx, call, &input.source, &fit, &runs).await?,
         taken: stored::fingerprints(&tx, &input.source, &ids(|r| &r.event_id)).await?,
-        runs: stored::runs(&tx, &input.source, &ids(|r| &r.run_id)).await?,
+        runs,
         changed: HashMap::new(),
         events: Vec::new(),
-        lead,
+        mode: input.mode,
         now: call.now,
     };
-    let answers: Vec<Answer> = input.reports.iter().map(|report| taking.take(report)).collect();
+    let answers: Vec<Answer> = input.reports.iter().zip(&reports).map(|(sent, report)| taking.take(sent, report)).collect();
     let Taking { mut lookup, changed, events, .. } = taking;
     let entries = lookup.create_missing(&tx, call, &permit, &input.source).await?;
     let mut runs: Vec<RunToStore> = changed.into_values().map(|run| lookup.resolve(run)).collect::<Result<_>>()?;
@@ -96,7 +105,7 @@ async fn record_once(call: &Call, input: &BatchInput) -> Result<Vec<Answer>> {
 /// A run that this batch made or changed.
 struct Changed {
     id: ExecutionId,
-    exists: bool,
+    stored: Option<Stored>,
     run_id: String,
     run: Run,
 }
@@ -108,12 +117,13 @@ struct Taking {
     runs: HashMap<String, StoredRun>,
     changed: HashMap<String, Changed>,
     events: Vec<Event>,
-    lead: i64,
+    mode: Mode,
     now: Timestamp,
 }
 
 impl Taking {
-    fn take(&mut self, sent: &Report) -> Answer {
+    /// Takes an item: as it was sent, and with its times corrected.
+    fn take(&mut self, sent: &Report, report: &Report) -> Answer {
         // The fingerprint is of what was sent: the same event sent again later is the same.
         let fingerprint = hex::encode(sent.fingerprint());
         match self.taken.get(&sent.event_id) {
@@ -121,13 +131,11 @@ impl Taking {
             Some(_) => return Answer::Conflict,
             None => {}
         }
-        let mut report = sent.clone();
-        report.correct_clock(self.lead);
-        match report.check(self.now).and_then(|()| self.lookup.check(&report)).and_then(|()| self.merge(&report)) {
+        match report.check(self.now).and_then(|()| self.lookup.check(report)).and_then(|()| self.merge(report)) {
             Ok(answer) => {
                 self.taken.insert(report.event_id.clone(), fingerprint.clone());
-                let Report { event_id: id, run_id, occurred_at, .. } = report;
-                self.events.push(Event { id, fingerprint, run_id, occurred_at });
+                let (id, run_id) = (report.event_id.clone(), report.run_id.clone());
+                self.events.push(Event { id, fingerprint, run_id, occurred_at: report.occurred_at });
                 answer
             }
             Err(rejection) => Answer::Rejected(rejection),
@@ -135,11 +143,15 @@ impl Taking {
     }
 
     fn merge(&mut self, report: &Report) -> std::result::Result<Answer, Rejection> {
-        let (id, exists, mut run) = match (self.changed.get(&report.run_id), self.runs.get(&report.run_id)) {
-            (Some(changed), _) => (changed.id, changed.exists, changed.run.clone()),
-            (None, Some(stored)) => (stored.id, true, stored.run.clone()),
-            (None, None) => (ExecutionId(new_id()), false, Run::default()),
+        let (id, stored, mut run) = match (self.changed.get(&report.run_id), self.runs.get(&report.run_id)) {
+            (Some(changed), _) => (changed.id, changed.stored, changed.run.clone()),
+            (None, Some(found)) => (found.id, Some(found.stored), found.run.clone()),
+            (None, None) => (ExecutionId(new_id()), None, Run::default()),
         };
+        if let Some(other) = stored.map(|stored| stored.mode).filter(|mode| *mode != self.mode) {
+            let why = format!("this run was begun as {other}");
+            return Err(Rejection::new(RejectionCode::Invalid, "runId", why));
+        }
         let merged = run.merge(report);
         if matches!((run.started_at, run.finished_at), (Some(start), Some(finish)) if finish < start) {
             let why = "this lies before the start, as other events of the run tell it";
@@ -147,7 +159,7 @@ impl Taking {
         }
         if merged != Merged::Stale {
             let run_id = report.run_id.clone();
-            self.changed.insert(run_id.clone(), Changed { id, exists, run_id, run });
+            self.changed.insert(run_id.clone(), Changed { id, stored, run_id, run });
         }
         Ok(match merged {
             Merged::Created => Answer::Created(id),

@@ -39,12 +39,12 @@ async fn create_once(call: &Call, input: &ProcessInput, key: Option<&Idempotency
     let resource = input.team.map_or(Resource::Organisation, Resource::Team);
     let permit = call.permit(Action::WriteProcess, resource)?;
     let tx = call.store.begin().await?;
-    if let Some(made) = call.made_before(&tx, "processCreate", key).await? {
+    let id = ProcessId(new_id());
+    if let Some(made) = call.made_before(&tx, "processCreate", key, id.0).await? {
         return Ok(ProcessId(made));
     }
     check(&tx, input).await?;
-    let id = insert(&tx, call, &permit, input).await?;
-    call.remember(&tx, "processCreate", key, id.0).await?;
+    insert(&tx, call, &permit, id, input).await?;
     let told = json!({"key": input.key, "name": input.name});
     audit::append(&tx, vec![record::plain(call, "process.created", id, input.team, told)]).await?;
     tx.commit().await?;
@@ -76,11 +76,13 @@ pub(super) async fn insert(
     db: &impl Connection,
     call: &Call,
     permit: &Permit,
+    id: ProcessId,
     input: &ProcessInput,
-) -> Result<ProcessId> {
+) -> Result<()> {
     let ProcessInput { key, name, description, owner, team } = input.clone();
-    let new = NewProcess { id: ProcessId(new_id()), key, name, description, owner, team };
-    Ok(ProcessId(processes::insert(db, permit, new, call.now).await?.id))
+    let new = NewProcess { id, key, name, description, owner, team };
+    processes::insert(db, permit, new, call.now).await?;
+    Ok(())
 }
 
 /// What is wrong with a key and a name.

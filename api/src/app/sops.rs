@@ -43,7 +43,8 @@ pub async fn create(call: &Call, input: SopInput, key: Option<IdempotencyKey>) -
 async fn create_once(call: &Call, input: &SopInput, key: Option<&IdempotencyKey>) -> Result<SopId> {
     let permit = call.permit(Action::CreateSop, Resource::Team(input.team))?;
     let tx = call.store.begin().await?;
-    if let Some(made) = call.made_before(&tx, "sopCreate", key).await? {
+    let id = SopId(new_id());
+    if let Some(made) = call.made_before(&tx, "sopCreate", key, id.0).await? {
         return Ok(SopId(made));
     }
     check_places(&tx, input).await?;
@@ -54,7 +55,7 @@ async fn create_once(call: &Call, input: &SopInput, key: Option<&IdempotencyKey>
     document.content.assign_keys(None);
     check_document(&document)?;
     let owner = input.owner.unwrap_or(call.actor.person);
-    let (id, content) = (SopId(new_id()), contents::put(&tx, &permit, &document, call.now).await?);
+    let content = contents::put(&tx, &permit, &document, call.now).await?;
     let new = NewSop {
         id,
         code: teams::next_code(&tx, &permit, input.team).await?,
@@ -70,12 +71,11 @@ async fn create_once(call: &Call, input: &SopInput, key: Option<&IdempotencyKey>
         "owner": owner.to_string(), "risk": input.risk, "reviewCadenceMonths": input.review_cadence_months,
     });
     stored::insert(&tx, &permit, new, call.now).await?;
-    call.remember(&tx, "sopCreate", key, id.0).await?;
     let mut created = record::plain(call, "sop.created", id, Some(input.team), told);
     created.sop = Some(id);
     audit::append(&tx, vec![created]).await?;
     let procedure = empty(id, input, owner);
-    let effects = procedure.create_draft(draft(call, &document, content, None))?;
+    let effects = procedure.create_draft(draft(call, VersionId(new_id()), &document, content, None))?;
     call.carry_out(&tx, &permit, &procedure, &effects).await?;
     tx.commit().await?;
     Ok(id)
@@ -95,9 +95,15 @@ fn empty(id: SopId, input: &SopInput, owner: PersonId) -> Procedure {
     }
 }
 
-pub(super) fn draft(call: &Call, document: &Document, content: ContentHash, based_on: Option<VersionId>) -> NewDraft {
+pub(super) fn draft(
+    call: &Call,
+    id: VersionId,
+    document: &Document,
+    content: ContentHash,
+    based_on: Option<VersionId>,
+) -> NewDraft {
     NewDraft {
-        id: VersionId(new_id()),
+        id,
         kind: document.kind,
         content,
         effective_at: document.effective_at,
@@ -173,7 +179,8 @@ pub async fn revive(
     retry(|| async {
         let tx = call.store.begin().await?;
         let (procedure, permit) = call.open(&tx, sop, Action::ReviveSop).await?;
-        if let Some(made) = call.made_before(&tx, "sopRevive", key.as_ref()).await? {
+        let id = VersionId(new_id());
+        if let Some(made) = call.made_before(&tx, "sopRevive", key.as_ref(), id.0).await? {
             return Ok(VersionId(made));
         }
         let row = stored::by_ids(&tx, &[sop.0]).await?.pop().ok_or(Refusal::NotFound("SOP"))?;
@@ -187,11 +194,8 @@ pub async fn revive(
         let mut document = document_of(&tx, &procedure, base).await?;
         super::versions::fresh(&mut document);
         let content = contents::put(&tx, &permit, &document, call.now).await?;
-        let draft = draft(call, &document, content, Some(base));
-        let id = draft.id;
-        let effects = procedure.revive(revision, draft)?;
+        let effects = procedure.revive(revision, draft(call, id, &document, content, Some(base)))?;
         call.carry_out(&tx, &permit, &procedure, &effects).await?;
-        call.remember(&tx, "sopRevive", key.as_ref(), id.0).await?;
         tx.commit().await?;
         Ok(id)
     })

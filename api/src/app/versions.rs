@@ -28,7 +28,8 @@ pub async fn create(
     retry(|| async {
         let tx = call.store.begin().await?;
         let (procedure, permit) = call.open(&tx, sop, Action::EditSop).await?;
-        if let Some(made) = call.made_before(&tx, "versionCreate", key.as_ref()).await? {
+        let id = VersionId(new_id());
+        if let Some(made) = call.made_before(&tx, "versionCreate", key.as_ref(), id.0).await? {
             return Ok(VersionId(made));
         }
         let base = based_on.or_else(|| procedure.in_force().map(|v| v.id));
@@ -50,11 +51,8 @@ pub async fn create(
         };
         check_document(&document)?;
         let content = contents::put(&tx, &permit, &document, call.now).await?;
-        let draft = draft(call, &document, content, base);
-        let id = draft.id;
-        let effects = procedure.create_draft(draft)?;
+        let effects = procedure.create_draft(draft(call, id, &document, content, base))?;
         call.carry_out(&tx, &permit, &procedure, &effects).await?;
-        call.remember(&tx, "versionCreate", key.as_ref(), id.0).await?;
         tx.commit().await?;
         Ok(id)
     })

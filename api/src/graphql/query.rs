@@ -24,3 +24,8 @@ pub fn typed<T: FromStr>(id: &ID, what: &'static str) -> Result<T, Refusal> {
 pub fn typed_option<T: FromStr>(id: Option<&ID>, what: &'static str) -> Result<Option<T>, Refusal> {
     id.map(|id| typed(id, what)).transpose()
 }
+
+/// A text that a database can compare with; U+0000 is in none that is stored.
+pub fn text<'a>(name: &str, text: &'a str) -> Result<&'a str, Refusal> {
+    if text.contains('\0') { Err(Refusal::invalid(name, "the character U+0000 is not allowed")) } else { Ok(text) }
+}

@@ -7,6 +7,7 @@ use sopwith_domain::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DateTime(pub Timestamp);
 
+/// An instant, RFC 3339: any zone is taken, UTC is given, to the microsecond.
 #[Scalar(specified_by_url = "https://scalars.graphql.org/andimarek/date-time.html")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -33,6 +34,7 @@ pub struct Duration {
     pub micros: i64,
 }
 
+/// A length of time, ISO 8601 of days, hours, minutes and seconds, such as `PT1H30M` or `PT0.25S`; never negative.
 #[Scalar(specified_by_url = "https://scalars.graphql.org/andimarek/duration.html")]
 impl ScalarType for Duration {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -105,6 +107,7 @@ fn format_duration(micros: i64) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BigInt(pub i64);
 
+/// A whole number of 64 bits, as a JSON number; a decimal string is taken as well.
 #[Scalar(specified_by_url = "https://scalars.graphql.org/apollographql/bigint.html")]
 impl ScalarType for BigInt {
     fn parse(value: Value) -> InputValueResult<Self> {

@@ -34,11 +34,22 @@ pub async fn fingerprints(db: &impl Connection, source: &str, events: &[&str]) -
     Ok(rows.into_iter().map(|row| (row.event_id, row.fingerprint)).collect())
 }
 
+/// What a run that is stored keeps, whatever more is told of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Stored {
+    /// What its first batch was for.
+    pub mode: Mode,
+    /// How far times of it were moved back at the most, in microseconds.
+    pub clock_lead: i64,
+}
+
 /// A run that is stored.
 #[derive(Debug, Clone)]
 pub struct StoredRun {
     /// Its id.
     pub id: ExecutionId,
+    /// What it keeps.
+    pub stored: Stored,
     /// What is known of it.
     pub run: Run,
 }
@@ -58,7 +69,8 @@ pub async fn runs(db: &impl Connection, source: &str, ids: &[&str]) -> Result<Ha
     let read = |row: ExecutionRow| {
         let mut run: Run = serde_json::from_str(&row.facts).map_err(Error::internal)?;
         run.steps = steps.remove(&row.id).unwrap_or_default().iter().map(step).collect::<Result<_>>()?;
-        Ok((row.run_id, StoredRun { id: ExecutionId(row.id), run }))
+        let stored = Stored { mode: parse(&row.mode)?, clock_lead: row.clock_lead };
+        Ok((row.run_id, StoredRun { id: ExecutionId(row.id), stored, run }))
     };
     rows.into_iter().map(read).collect()
 }
@@ -79,8 +91,8 @@ fn step(row: &StepRow) -> Result<((String, i32), StepRecord)> {
 pub struct RunToStore {
     /// Its id.
     pub id: ExecutionId,
-    /// Whether it is stored already.
-    pub exists: bool,
+    /// What it keeps, where it is stored already.
+    pub stored: Option<Stored>,
     /// The source's name for it.
     pub run_id: String,
     /// What is known of it.
@@ -138,7 +150,7 @@ pub async fn write(db: &impl Connection, _permit: &Permit, batch: &Batch<'_>) ->
     for rows in events.chunks(ROWS) {
         once(execution_event::Entity::insert_many(rows.to_vec()).exec_without_returning(db).await)?;
     }
-    let rows = |exists: bool| batch.runs.iter().filter(move |run| run.exists == exists);
+    let rows = |exists: bool| batch.runs.iter().filter(move |run| run.stored.is_some() == exists);
     let new = rows(false).map(|run| row(batch, run)).collect::<Result<Vec<_>>>()?;
     for rows in new.chunks(ROWS) {
         once(execution::Entity::insert_many(rows.to_vec()).exec_without_returning(db).await)?;
@@ -158,7 +170,7 @@ fn once<T>(answer: std::result::Result<T, DbErr>) -> Result<()> {
 }
 
 async fn replace_parts(db: &impl Connection, batch: &Batch<'_>) -> Result<()> {
-    let old: Vec<Uuid> = batch.runs.iter().filter(|run| run.exists).map(|run| run.id.0).collect();
+    let old: Vec<Uuid> = batch.runs.iter().filter(|run| run.stored.is_some()).map(|run| run.id.0).collect();
     if !old.is_empty() {
         let steps = execution_step::Column::ExecutionId.is_in(old.iter().copied());
         execution_step::Entity::delete_many().filter(steps).exec(db).await?;
@@ -205,7 +217,7 @@ fn row(batch: &Batch, new: &RunToStore) -> Result<execution::ActiveModel> {
         finished_at: Set(micros(run.finished_at)),
         occurred_at: Set(micros(run.occurred_at)),
         received_at: Set(batch.received_at.micros()),
-        clock_lead: Set(batch.clock_lead),
+        clock_lead: Set(new.stored.map_or(batch.clock_lead, |stored| Ord::max(stored.clock_lead, batch.clock_lead))),
         outcome: Set(run.outcome.map(|o| o.as_str().to_owned())),
         adherence: Set(run.adherence.map_or("UNKNOWN", |a| a.as_str()).to_owned()),
         errors: Set(run.errors.unwrap_or(0)),

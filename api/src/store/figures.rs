@@ -9,7 +9,7 @@ use sea_orm::{DbBackend, QueryResult, Statement};
 use sopwith_domain::access::Reach;
 use sopwith_domain::ids::{ProcessId, SopId, TeamId, VersionId};
 use sopwith_domain::metrics::Ranks;
-use sopwith_domain::time::{DAY, HOUR, Timestamp};
+use sopwith_domain::time::{DAY, HOUR, SECOND, Timestamp};
 
 use super::executions::FiguresReach;
 use super::{Connection, parse};
@@ -55,18 +55,21 @@ pub enum Bucket {
 impl Bucket {
     /// SQL for the first microsecond of the bucket of `at`.
     fn start(self, backend: DbBackend) -> String {
+        // Both databases divide towards zero; before 1970 that is the wrong way.
+        let floor = |at: &str, unit: i64| format!("({at} - (({at} % {unit}) + {unit}) % {unit})");
         let at = COHORT;
         match (self, backend) {
-            (Self::Hour, _) => format!("({at} / {HOUR}) * {HOUR}"),
-            (Self::Day, _) => format!("({at} / {DAY}) * {DAY}"),
+            (Self::Hour, _) => floor(at, HOUR),
+            (Self::Day, _) => floor(at, DAY),
             // 1970-01-01 was a Thursday.
-            (Self::Week, _) => format!("(({at} + {}) / {}) * {} - {}", 3 * DAY, 7 * DAY, 7 * DAY, 3 * DAY),
+            (Self::Week, _) => format!("{} - {}", floor(&format!("({at} + {})", 3 * DAY), 7 * DAY), 3 * DAY),
             (Self::Month, DbBackend::Sqlite) => {
-                format!("CAST(strftime('%s', strftime('%Y-%m-01', {at} / 1000000, 'unixepoch')) AS INTEGER) * 1000000")
+                format!("CAST(strftime('%s', strftime('%Y-%m-01', {} / 1000000, 'unixepoch')) AS INTEGER) * 1000000", floor(at, SECOND))
             }
             (Self::Month, _) => format!(
-                "(EXTRACT(EPOCH FROM date_trunc('month', to_timestamp({at} / 1000000) AT TIME ZONE 'UTC')))::bigint \
-                 * 1000000"
+                "(EXTRACT(EPOCH FROM date_trunc('month', to_timestamp({} / 1000000) AT TIME ZONE 'UTC')))::bigint \
+                 * 1000000",
+                floor(at, SECOND)
             ),
         }
     }

@@ -4,6 +4,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Cond;
 use sea_orm::{Order, QueryOrder, QuerySelect, Select};
 use serde::{Deserialize, Serialize};
+use sopwith_domain::error::Refusal;
 
 use super::Connection;
 use crate::error::Result;
@@ -78,15 +79,25 @@ pub async fn list<E: EntityTrait>(
         }
     };
     let mut select = select;
-    if let Some(place) = &window.after {
-        select = select.filter(beyond(place, true));
-    }
-    if let Some(place) = &window.before {
-        select = select.filter(beyond(place, false));
+    for (name, place) in [("after", &window.after), ("before", &window.before)] {
+        if let Some(place) = place {
+            check(name, place, column)?;
+            select = select.filter(beyond(place, name == "after"));
+        }
     }
     let order = if descending == window.backwards { Order::Asc } else { Order::Desc };
     let select = std::iter::once(column).chain(tie).fold(select, |s, column| s.order_by(column, order.clone()));
     Ok(finish(select.limit(window.limit + 1).all(db).await?, window))
+}
+
+/// Refuses a cursor that was made for another list.
+fn check<C: ColumnTrait>(name: &str, place: &Place, column: C) -> Result<()> {
+    let number = matches!(column.def().get_column_type(), ColumnType::BigInteger);
+    let fits = match &place.key {
+        Key::Number(_) => number,
+        Key::Text(text) => !number && !text.contains('\0'),
+    };
+    if fits { Ok(()) } else { Err(Refusal::invalid(name, "this is not a cursor of this list").into()) }
 }
 
 fn finish<T>(mut rows: Vec<T>, window: &Window) -> Page<T> {

@@ -47,8 +47,8 @@ pub async fn by_subject(db: &impl Connection, issuer: &str, subject: &str) -> Re
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn by_subjects(db: &impl Connection, issuer: &str, subjects: &[&str]) -> Result<Vec<Person>> {
-    let of = person::Column::Issuer.eq(issuer).and(person::Column::Subject.is_in(subjects.iter().copied()));
+pub async fn by_subjects(db: &impl Connection, issuer: &str, subjects: &[String]) -> Result<Vec<Person>> {
+    let of = person::Column::Issuer.eq(issuer).and(person::Column::Subject.is_in(subjects));
     Ok(person::Entity::find().filter(of).all(db).await?)
 }
 

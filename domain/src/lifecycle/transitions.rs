@@ -298,7 +298,7 @@ impl Procedure {
         }
         need_reason(reason)?;
         if successor == Some(self.id) {
-            return Err(Refusal::invalid("successor", "an SOP cannot succeed itself"));
+            return Err(Refusal::invalid("successorId", "an SOP cannot succeed itself"));
         }
         let subject = Subject::Retirement { reason: reason.to_owned(), successor };
         let request = self.request(subject, in_force.content, requester, BTreeSet::from([requester]), review)?;
@@ -312,7 +312,7 @@ impl Procedure {
     pub fn hand_over(&self, revision: i64, to: PersonId) -> Outcome {
         self.expect(revision)?;
         if to == self.owner {
-            return Err(Refusal::invalid("owner", "this person is the owner already"));
+            return Err(Refusal::invalid("ownerId", "this person is the owner already"));
         }
         Ok(vec![Effect::OwnerChanged { revision, from: self.owner, to }])
     }
@@ -359,7 +359,14 @@ fn moved(version: &Version, to: VersionState, reason: Option<String>) -> Effect 
 }
 
 fn need_reason(reason: &str) -> Result<(), Refusal> {
-    if reason.trim().is_empty() { Err(Refusal::invalid("reason", "a reason is needed")) } else { Ok(()) }
+    if reason.trim().is_empty() {
+        return Err(Refusal::invalid("reason", "a reason is needed"));
+    }
+    let most = crate::content::MAX_TEXT;
+    if reason.chars().count() > most || reason.contains('\0') {
+        return Err(Refusal::invalid("reason", format!("at most {most} characters, without U+0000")));
+    }
+    Ok(())
 }
 
 fn check_submission(given: &Submission) -> Result<(), Refusal> {

@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde_json::json;
 use sopwith_domain::access::{Permission, Permit};
 use sopwith_domain::content::is_key;
-use sopwith_domain::execution::{ActorRef, Rejection, RejectionCode, Report};
+use sopwith_domain::execution::{ActorRef, Rejection, RejectionCode, Report, Run};
 use sopwith_domain::ids::{PersonId, ProcessId, SopId, TeamId};
 
-use super::{BatchInput, Changed, version_of};
+use super::{Changed, version_of};
 use crate::app::processes::{self as process_app, ProcessInput};
 use crate::app::{Call, record};
 use crate::clock::new_id;
 use crate::error::{Error, Result};
 use crate::store::audit::NewEntry;
-use crate::store::executions::{InForce, RunToStore, in_force};
+use crate::store::executions::{InForce, RunToStore, StoredRun, in_force};
 use crate::store::people::Profile;
 use crate::store::teams::NewTeam;
 use crate::store::{Connection, Uuid, people, processes, sops, teams};
@@ -35,13 +35,21 @@ pub(super) struct Lookup {
 }
 
 impl Lookup {
-    pub(super) async fn load(db: &impl Connection, call: &Call, input: &BatchInput) -> Result<Self> {
-        let names = |name: fn(&Report) -> Option<&String>| {
-            let all: BTreeSet<String> = input.reports.iter().filter_map(name).cloned().collect();
-            all.into_iter().collect::<Vec<_>>()
+    /// Looks up what these reports name, and what the runs that they belong to have named before.
+    pub(super) async fn load(
+        db: &impl Connection,
+        call: &Call,
+        source: &str,
+        reports: &[&Report],
+        runs: &HashMap<String, StoredRun>,
+    ) -> Result<Self> {
+        let names = |of_report: fn(&Report) -> Option<&String>, of_run: fn(&Run) -> Option<&String>| {
+            let before = runs.values().filter_map(|stored| of_run(&stored.run));
+            let all: BTreeSet<&String> = reports.iter().filter_map(|r| of_report(r)).chain(before).collect();
+            all.into_iter().cloned().collect::<Vec<_>>()
         };
-        let found = processes::by_keys(db, &names(|r| r.process.as_ref())).await?;
-        let sops = sops::by_codes(db, &names(|r| r.sop.as_ref())).await?;
+        let found = processes::by_keys(db, &names(|r| r.process.as_ref(), |r| r.process.as_ref())).await?;
+        let sops = sops::by_codes(db, &names(|r| r.sop.as_ref(), |r| r.sop.as_ref())).await?;
         let involved = found.iter().map(|p| p.id).chain(sops.iter().map(|s| s.process_id)).collect();
         let mut times: BTreeMap<Uuid, Vec<InForce>> = BTreeMap::new();
         for time in in_force(db, &involved).await? {
@@ -49,10 +57,8 @@ impl Lookup {
         }
         let of_times: Vec<Uuid> = times.values().flatten().map(|t| t.sop.0).collect();
         let codes = sops::by_ids(db, &of_times).await?.into_iter().map(|s| (s.id, s.code)).collect();
-        let issuer = issuer(&input.source);
-        let subjects: BTreeSet<&str> =
-            input.reports.iter().filter_map(|r| Some(r.actor.as_ref()?.subject.as_str())).collect();
-        let known = people::by_subjects(db, &issuer, &subjects.into_iter().collect::<Vec<_>>()).await?;
+        let subjects = names(|r| r.actor.as_ref().map(|a| &a.subject), |r| r.actor.as_ref().map(|a| &a.subject));
+        let known = people::by_subjects(db, &issuer(source), &subjects).await?;
         Ok(Self {
             processes: found.into_iter().map(|p| (p.key, ProcessId(p.id))).collect(),
             sops: sops.into_iter().map(|s| (s.code, (SopId(s.id), ProcessId(s.process_id)))).collect(),
@@ -130,7 +136,8 @@ impl Lookup {
         for key in std::mem::take(&mut self.missing_processes) {
             let description = format!("First seen in executions from {source}.");
             let input = ProcessInput { name: key.clone(), key: key.clone(), description, owner: None, team: None };
-            let process = process_app::insert(db, call, permit, &input).await?;
+            let process = ProcessId(new_id());
+            process_app::insert(db, call, permit, process, &input).await?;
             entries.push(record::plain(call, "process.created", process, None, told(&key)));
             self.processes.insert(key, process);
         }
@@ -151,7 +158,7 @@ impl Lookup {
 
     /// A run with everything that it names in the place of names.
     pub(super) fn resolve(&self, changed: Changed) -> Result<RunToStore> {
-        let Changed { id, exists, run_id, run } = changed;
+        let Changed { id, stored, run_id, run } = changed;
         let of_sop = run.sop.as_ref().and_then(|code| self.sops.get(code));
         let of_process = run.process.as_ref().and_then(|key| self.processes.get(key)).copied();
         let process = of_sop.map(|(_, process)| *process).or(of_process);
@@ -161,7 +168,7 @@ impl Lookup {
         let version = version_of(&run, run.sop.as_deref(), times, code_of);
         Ok(RunToStore {
             id,
-            exists,
+            stored,
             run_id,
             process,
             sop: of_sop.map(|(sop, _)| *sop).or(version.sop),

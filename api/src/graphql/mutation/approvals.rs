@@ -81,7 +81,7 @@ impl ApprovalMutation {
     /// Approves or rejects in the stage that is being decided. For holders of the role that the stage names, who did
     /// not contribute and have not decided in this request. With the last approval the version is published, or waits
     /// for its effective date; one rejection ends the request.
-    async fn approval_decide(&self, ctx: &Context<'_>, input: ApprovalDecideInput) -> Result<ApprovalDecidePayload> {
+    async fn approval_decide(&self, ctx: &Context<'_>, #[graphql(desc = "What is asked for.")] input: ApprovalDecideInput) -> Result<ApprovalDecidePayload> {
         let call = ctx.data_unchecked::<Arc<Call>>();
         let verdict = input.verdict;
         let answer = match input.read() {
@@ -102,7 +102,7 @@ impl ApprovalMutation {
     async fn approval_withdraw(
         &self,
         ctx: &Context<'_>,
-        input: ApprovalWithdrawInput,
+        #[graphql(desc = "What is asked for.")] input: ApprovalWithdrawInput,
     ) -> Result<ApprovalWithdrawPayload> {
         let call = ctx.data_unchecked::<Arc<Call>>();
         let answer = match typed::<RequestId>(&input.request_id, "approval request") {

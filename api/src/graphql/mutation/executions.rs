@@ -86,7 +86,7 @@ impl ExecutionMutation {
     async fn executions_record(
         &self,
         ctx: &Context<'_>,
-        input: ExecutionsRecordInput,
+        #[graphql(desc = "What is asked for.")] input: ExecutionsRecordInput,
     ) -> Result<ExecutionsRecordPayload> {
         let began = Instant::now();
         let call = ctx.data_unchecked::<Arc<Call>>();

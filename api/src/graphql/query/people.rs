@@ -69,7 +69,7 @@ impl PeopleQuery {
             TeamBy::Id(id) => team(ctx, Some(typed::<TeamId>(&id, "team")?.0)).await,
             TeamBy::Key(key) => {
                 let call = ctx.data_unchecked::<Arc<Call>>();
-                Ok(teams::by_key(call.store.read(), &key).await?.map(Team))
+                Ok(teams::by_key(call.store.read(), super::text("key", &key)?).await?.map(Team))
             }
         }
     }

@@ -6,7 +6,7 @@ use async_graphql::{Context, ID, InputObject, Object, OneofObject};
 use sopwith_domain::access::{Action, Permission, Reach, Resource, decide};
 use sopwith_domain::ids::{ExecutionId, PersonId, ProcessId, SopId, TeamId, VersionId};
 
-use super::{typed, typed_option};
+use super::{text, typed, typed_option};
 use crate::app::{Call, figures};
 use crate::graphql::connection::{Counted, List, Paging, list};
 use crate::graphql::error::Result;
@@ -111,6 +111,8 @@ impl RecordQuery {
         match by {
             ExecutionBy::Id(id) => execution(ctx, typed(&id, "execution")?).await,
             ExecutionBy::Run(RunInput { source, run_id }) => {
+                text("source", &source)?;
+                text("runId", &run_id)?;
                 let filter =
                     ExecutionFilter { source: Some(source), run_id: Some(run_id), ..ExecutionFilter::default() };
                 one(ctx.data_unchecked::<Arc<Call>>(), &filter).await
@@ -131,6 +133,7 @@ impl RecordQuery {
     ) -> Result<List<Execution>> {
         let call = ctx.data_unchecked::<Arc<Call>>();
         let filter = filter.unwrap_or_default();
+        text("source", filter.source.as_deref().unwrap_or_default())?;
         let filter = ExecutionFilter {
             process: typed_option::<ProcessId>(filter.process_id.as_ref(), "process")?,
             sop: typed_option::<SopId>(filter.sop_id.as_ref(), "SOP")?,
@@ -186,6 +189,8 @@ impl RecordQuery {
             decide(&call.actor, Action::ReadAudit, Resource::Organisation)?;
         }
         let filter = filter.unwrap_or_default();
+        text("action", filter.action.as_deref().unwrap_or_default())?;
+        text("object", filter.object.as_ref().map_or("", |id| id.as_str()))?;
         let filter = AuditFilter {
             object: filter.object.map(|id| id.to_string()),
             sop: typed_option::<SopId>(filter.sop_id.as_ref(), "SOP")?,

@@ -7,7 +7,7 @@ use sopwith_domain::error::Refusal;
 use sopwith_domain::ids::{PersonId, ProcessId, SopId, TeamId, VersionId};
 use sopwith_domain::lifecycle::SopState as DomainState;
 
-use super::{typed, typed_option};
+use super::{text, typed, typed_option};
 use crate::app::Call;
 use crate::graphql::connection::{Counted, List, OrderDirection, Paging, list};
 use crate::graphql::error::Result;
@@ -110,7 +110,7 @@ impl SopQuery {
             SopBy::Id(id) => typed::<SopId>(&id, "SOP")?.0,
             SopBy::Code(code) => {
                 let call = ctx.data_unchecked::<Arc<Call>>();
-                match stored::by_code(call.store.read(), &code).await? {
+                match stored::by_code(call.store.read(), text("code", &code)?).await? {
                     Some(row) => row.id,
                     None => return Ok(None),
                 }
@@ -200,7 +200,7 @@ impl SopQuery {
             ProcessBy::Id(id) => process(ctx, typed::<ProcessId>(&id, "process")?.0).await,
             ProcessBy::Key(key) => {
                 let call = ctx.data_unchecked::<Arc<Call>>();
-                Ok(processes::by_key(call.store.read(), &key).await?.map(Process))
+                Ok(processes::by_key(call.store.read(), text("key", &key)?).await?.map(Process))
             }
         }
     }

@@ -92,7 +92,7 @@ impl Execution {
         self.0.occurred_at.map(DateTime::stored)
     }
 
-    /// When the newest event of it was received.
+    /// When something new of it was received last.
     async fn received_at(&self) -> DateTime {
         DateTime::stored(self.0.received_at)
     }
