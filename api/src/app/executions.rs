@@ -78,12 +78,14 @@ async fn record_once(call: &Call, input: &BatchInput) -> Result<Vec<Answer>> {
     let reports: Vec<Report> = input.reports.iter().map(corrected).collect();
     // Nothing is looked up for those that are not fit to be taken.
     let fit: Vec<&Report> = reports.iter().filter(|report| report.check(call.now).is_ok()).collect();
-    let ids = |id: fn(&Report) -> &str| fit.iter().map(|report| id(report)).collect::<Vec<_>>();
+    let run_ids: Vec<&str> = fit.iter().map(|report| report.run_id.as_str()).collect();
+    // An event that was fit before is the same event still, so these are looked up for all that could be stored.
+    let event_ids: Vec<&str> = reports.iter().map(|r| r.event_id.as_str()).filter(|id| !id.contains('\0')).collect();
     let tx = call.store.begin().await?;
-    let runs = stored::runs(&tx, &input.source, &ids(|r| &r.run_id)).await?;
+    let runs = stored::runs(&tx, &input.source, &run_ids).await?;
     let mut taking = Taking {
         lookup: Lookup::load(&tx, call, &input.source, &fit, &runs).await?,
-        taken: stored::fingerprints(&tx, &input.source, &ids(|r| &r.event_id)).await?,
+        taken: stored::fingerprints(&tx, &input.source, &event_ids).await?,
         runs,
         changed: HashMap::new(),
         events: Vec::new(),

@@ -11,7 +11,7 @@ use sopwith_domain::policy::{PolicyKind, Risk};
 use super::versions::{ReviewData, check_document, document_of, review_data};
 use super::{Call, IdempotencyKey, record};
 use crate::clock::new_id;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::sops::NewSop;
 use crate::store::{Connection, audit, contents, people, procedures, processes, retry, sops as stored, teams};
 
@@ -222,23 +222,32 @@ pub async fn hand_over(call: &Call, sop: SopId, revision: i64, to: PersonId) -> 
 }
 
 /// Publishes what is due; answers how many versions were published. Exactly one replica publishes each, since only
-/// one meets the version as it was.
+/// one meets the version as it was. A version that cannot be published does not hold up the others.
 ///
 /// # Errors
-/// When the database does not answer.
+/// When the database does not answer; the last error when versions failed, after all were tried.
 pub async fn publish_due(call: &Call) -> Result<u64> {
-    let permit = sopwith_domain::access::Permit::clock();
-    let mut published = 0;
+    let (mut published, mut failed) = (0, None);
     for (sop, version) in procedures::due(call.store.read(), call.now).await? {
-        let tx = call.store.begin().await?;
-        let Some(procedure) = procedures::load(&tx, sop, true).await? else { continue };
-        // Another replica may have been first: then it is no longer due.
-        let Ok(effects) = procedure.publish_due(version, call.now) else { continue };
-        call.carry_out(&tx, &permit, &procedure, &effects).await?;
-        tx.commit().await?;
-        published +=
-            effects.iter().filter(|e| matches!(e, Effect::VersionMoved { version: v, .. } if *v == version)).count()
-                as u64;
+        match publish_one(call, sop, version).await {
+            Ok(done) => published += u64::from(done),
+            Err(Error::Unavailable) => return Err(Error::Unavailable),
+            Err(error) => {
+                tracing::error!(%sop, %version, reason = ?error, "a due version could not be published");
+                failed = Some(error);
+            }
+        }
     }
-    Ok(published)
+    failed.map_or(Ok(published), Err)
+}
+
+/// Publishes a due version; not when another replica was first, since then it is no longer due.
+async fn publish_one(call: &Call, sop: SopId, version: VersionId) -> Result<bool> {
+    let permit = sopwith_domain::access::Permit::clock();
+    let tx = call.store.begin().await?;
+    let Some(procedure) = procedures::load(&tx, sop, true).await? else { return Ok(false) };
+    let Ok(effects) = procedure.publish_due(version, call.now) else { return Ok(false) };
+    call.carry_out(&tx, &permit, &procedure, &effects).await?;
+    tx.commit().await?;
+    Ok(effects.iter().any(|e| matches!(e, Effect::VersionMoved { version: v, .. } if *v == version)))
 }

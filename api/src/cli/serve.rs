@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{CliError, migrate, print};
+use crate::auth::token::Verifier;
 use crate::config::Config;
 use crate::{server, telemetry};
 
@@ -21,6 +22,8 @@ pub struct ServeArgs {
 /// When it cannot begin, or does not end well.
 pub async fn run(args: ServeArgs, config: Config) -> Result<(), CliError> {
     telemetry::init(&config.log)?;
+    // The database is left alone by a server that could not tell who asks.
+    Verifier::new(&config.auth).map_err(server::Failure::Auth)?;
     let store = migrate::open(&config).await?;
     if !args.no_migrate {
         migrate::apply(&store).await?;

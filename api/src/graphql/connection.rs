@@ -8,6 +8,7 @@ use sopwith_domain::error::Refusal;
 use sopwith_domain::ids::SopId;
 
 use super::error::Result;
+use super::loaders::{VersionCountKey, load};
 use crate::app::Call;
 use crate::app::figures::reach;
 use crate::error::Error;
@@ -71,7 +72,11 @@ impl Counted {
                 let reach = call.actor.reach(sopwith_domain::access::Permission::AuditRead);
                 audit::count(db, &reach, filter).await?
             }
-            Self::Versions(sop, drafts) => sops::count_versions(db, *sop, *drafts).await?,
+            Self::Versions(sop, drafts) => {
+                let found = load(ctx, VersionCountKey(sop.0)).await?;
+                let count = found.map_or(0, |count| if *drafts { count.all } else { count.published });
+                u64::try_from(count).map_err(Error::internal)?
+            }
         };
         Ok(i32::try_from(count).map_err(Error::internal)?)
     }

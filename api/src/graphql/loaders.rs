@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
@@ -11,16 +12,20 @@ use uuid::Uuid;
 
 use super::error::{Fault, Result};
 use super::types::sop::Sop;
-use crate::app::{Call, reading};
+use crate::app::{Call, figures, reading};
 use crate::error::Error;
 use crate::store::approvals::{self, DecisionRow, RequestRow, StageRow};
 use crate::store::contents;
-use crate::store::executions::{self, StepRow, ViolationRow};
+use crate::store::executions::{self, ExecutionRow, StepRow, ViolationRow};
+use crate::store::page::Page;
 use crate::store::people::{self, Person};
 use crate::store::processes::{self, Process};
-use crate::store::sops::{self, VersionRow};
+use crate::store::sops::{self, Newest, VersionCount, VersionRow};
 use crate::store::teams::{self, Team};
 use crate::telemetry::statements;
+
+/// How many keys a batch may have: SQLite takes 32,766 parameters in a statement.
+const MOST: usize = 10_000;
 
 /// Everything that is loaded by key in one request.
 pub struct Loaders(DataLoader<Source>);
@@ -28,7 +33,9 @@ pub struct Loaders(DataLoader<Source>);
 impl Loaders {
     /// Loaders for one request.
     pub fn new(call: Arc<Call>) -> Self {
-        Self(DataLoader::new(Source(call), statements::spawn).max_batch_size(500))
+        // No delay: the request's scope starts batches when nobody is left to add a key.
+        let loader = DataLoader::new(Source(call), statements::spawn);
+        Self(loader.delay(Duration::ZERO).max_batch_size(MOST))
     }
 }
 
@@ -85,10 +92,18 @@ keys! {
     VersionKey(Uuid);
     /// The version in force and the open one, by SOP.
     CurrentVersionsKey(Uuid);
+    /// The first page of the versions of an SOP.
+    NewestVersionsKey(Newest);
+    /// How many versions there are, by SOP.
+    VersionCountKey(Uuid);
     /// A document by hash.
     ContentKey(String);
     /// Contributors by version.
     ContributorsKey(Uuid);
+    /// An approval request by id, whoever asks.
+    RequestKey(Uuid);
+    /// The open approval request, by SOP.
+    OpenRequestKey(Uuid);
     /// Approval requests by version, newest first.
     VersionRequestsKey(Uuid);
     /// Stages by request.
@@ -97,6 +112,8 @@ keys! {
     DecisionsKey(Uuid);
     /// The SOPs of a process that the actor sees, the one that is not retired first.
     ProcessSopsKey(Uuid);
+    /// An execution that the actor reads, by id.
+    ExecutionKey(Uuid);
     /// Steps by execution.
     StepsKey(Uuid);
     /// Violations by execution.
@@ -147,6 +164,14 @@ loaders! {
     CurrentVersionsKey => Vec<VersionRow>, |db, ids, keys, _call| {
         Ok(grouped(keys, sops::current_versions_of(db, &ids).await?, |v| CurrentVersionsKey(v.sop_id)))
     };
+    NewestVersionsKey => Page<VersionRow>, |db, ids, _keys, _call| {
+        let pages = sops::newest_versions_of(db, &ids).await?;
+        Ok(pages.into_iter().map(|(newest, page)| (NewestVersionsKey(newest), page)).collect())
+    };
+    VersionCountKey => VersionCount, |db, ids, _keys, _call| {
+        let counts = sops::version_counts_of(db, &ids).await?;
+        Ok(counts.into_iter().map(|count| (VersionCountKey(count.sop_id), count)).collect())
+    };
     ContentKey => Arc<Document>, |db, ids, _keys, _call| {
         let documents = contents::by_hashes(db, &ids).await?;
         Ok(documents.into_iter().map(|(hash, document)| (ContentKey(hash), Arc::new(document))).collect())
@@ -154,6 +179,12 @@ loaders! {
     ContributorsKey => Vec<Uuid>, |db, ids, _keys, _call| {
         let found = crate::store::procedures::contributors(db, ids).await?;
         Ok(found.into_iter().map(|(v, people)| (ContributorsKey(v), people.into_iter().map(|p| p.0).collect())).collect())
+    };
+    RequestKey => RequestRow, |db, ids, _keys, _call| {
+        Ok(approvals::by_ids(db, &ids).await?.into_iter().map(|r| (RequestKey(r.id), r)).collect())
+    };
+    OpenRequestKey => RequestRow, |db, ids, _keys, _call| {
+        Ok(approvals::open_of_sops(db, &ids).await?.into_iter().map(|r| (OpenRequestKey(r.sop_id), r)).collect())
     };
     VersionRequestsKey => Vec<RequestRow>, |db, ids, keys, _call| {
         let rows = approvals::of_versions(db, &ids).await?;
@@ -164,6 +195,10 @@ loaders! {
     };
     DecisionsKey => Vec<DecisionRow>, |db, ids, keys, _call| {
         Ok(grouped(keys, approvals::decisions_of(db, &ids).await?, |d| DecisionsKey(d.request_id)))
+    };
+    ExecutionKey => ExecutionRow, |db, ids, _keys, call| {
+        let rows = executions::by_ids(db, &figures::reach(&call.actor), &ids).await?;
+        Ok(rows.into_iter().map(|e| (ExecutionKey(e.id), e)).collect())
     };
     StepsKey => Vec<StepRow>, |db, ids, keys, _call| {
         Ok(grouped(keys, executions::steps_of(db, &ids).await?, |s| StepsKey(s.execution_id)))

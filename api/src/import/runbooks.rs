@@ -1,6 +1,7 @@
 //! `import runbooks`: a folder of Markdown runbooks becomes SOPs, each with a draft; with `--publish` the drafts are
 //! taken through their approvals. A second import of the same folder writes nothing.
 
+mod align;
 mod homes;
 mod publish;
 mod report;
@@ -9,9 +10,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use indicatif::ProgressBar;
-use sopwith_domain::content::{ChangeKind, ChangeLog, Document};
+use sopwith_domain::content::{ChangeKind, ChangeLog, Content, Document};
 use sopwith_domain::ids::{PersonId, ProcessId, SopId};
-use sopwith_domain::lifecycle::{SopState, VersionState};
+use sopwith_domain::lifecycle::{Procedure, SopState, VersionState};
 use sopwith_domain::policy::Risk;
 
 use self::homes::{Home, Homes};
@@ -24,7 +25,7 @@ use crate::app::sops::{self as sop_app, SopInput};
 use crate::app::versions;
 use crate::cli::CliError;
 use crate::error::{Error, Result};
-use crate::store::{Store, imports, procedures, processes, sops};
+use crate::store::{Store, contents, imports, procedures, processes, sops};
 
 /// How often an imported SOP is to be reviewed, in months.
 const CADENCE: i32 = 12;
@@ -209,6 +210,7 @@ impl Import<'_> {
                 why: "The file has changed since it was imported last".to_owned(),
             };
         }
+        self.keep_keys(&mut document.content, &procedure).await?;
         let call = self.importer.call();
         match procedure.open_version() {
             Some(open) if open.state != VersionState::Draft => {
@@ -227,6 +229,17 @@ impl Import<'_> {
                 Ok(Outcome::Updated(sop))
             }
         }
+    }
+
+    /// Gives the steps the keys that they have in what is replaced: the open draft, or else the version in force.
+    async fn keep_keys(&self, content: &mut Content, procedure: &Procedure) -> Result<()> {
+        let Some(replaced) = procedure.open_version().or(procedure.in_force()) else { return Ok(()) };
+        let replaced = contents::get(self.store.read(), &replaced.content.to_string()).await?.content;
+        let hashes: Vec<String> = procedure.versions.iter().map(|v| v.content.to_string()).collect();
+        let earlier = contents::by_hashes(self.store.read(), &hashes).await?;
+        let earlier: Vec<Content> = earlier.into_iter().map(|(_, document)| document.content).collect();
+        align::keep_keys(content, &replaced, &earlier);
+        Ok(())
     }
 
     /// The contributors of a version that only the import wrote.

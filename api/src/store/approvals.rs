@@ -195,9 +195,7 @@ pub(super) async fn close(
 /// # Errors
 /// When the database does not answer.
 pub async fn open_stages(db: &impl Connection, sops: &[Uuid]) -> Result<BTreeMap<Uuid, Vec<Stage>>> {
-    let of = approval_request::Column::SopId.is_in(sops.iter().copied());
-    let open = approval_request::Entity::find().filter(of.and(approval_request::Column::State.eq("OPEN")));
-    let sop_of: BTreeMap<Uuid, Uuid> = open.all(db).await?.into_iter().map(|r| (r.id, r.sop_id)).collect();
+    let sop_of: BTreeMap<Uuid, Uuid> = open_of_sops(db, sops).await?.into_iter().map(|r| (r.id, r.sop_id)).collect();
     let mut out: BTreeMap<Uuid, Vec<Stage>> = BTreeMap::new();
     for row in stages_of(db, &sop_of.keys().copied().collect::<Vec<_>>()).await? {
         if let Some(sop) = sop_of.get(&row.request_id) {
@@ -205,6 +203,16 @@ pub async fn open_stages(db: &impl Connection, sops: &[Uuid]) -> Result<BTreeMap
         }
     }
     Ok(out)
+}
+
+/// The open requests of SOPs, at most one of each.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn open_of_sops(db: &impl Connection, sops: &[Uuid]) -> Result<Vec<RequestRow>> {
+    let of = approval_request::Column::SopId.is_in(sops.iter().copied());
+    let open = approval_request::Column::State.eq("OPEN");
+    Ok(approval_request::Entity::find().filter(of.and(open)).all(db).await?)
 }
 
 /// Requests by id.

@@ -314,12 +314,13 @@ pub async fn violations_of(db: &impl Connection, executions: &[Uuid]) -> Result<
     Ok(select.order_by_asc(execution_violation::Column::Position).all(db).await?)
 }
 
-/// Executions by id.
+/// Executions within reach, by id.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn by_ids(db: &impl Connection, ids: &[Uuid]) -> Result<Vec<ExecutionRow>> {
-    Ok(execution::Entity::find().filter(execution::Column::Id.is_in(ids.iter().copied())).all(db).await?)
+pub async fn by_ids(db: &impl Connection, who: &FiguresReach, ids: &[Uuid]) -> Result<Vec<ExecutionRow>> {
+    let seen = condition(who, &ExecutionFilter::default());
+    Ok(execution::Entity::find().filter(seen.add(execution::Column::Id.is_in(ids.iter().copied()))).all(db).await?)
 }
 
 /// Whose executions and figures somebody reads: within reach by team, and of the SOPs that they own.

@@ -1,9 +1,11 @@
 //! SOPs and their versions, as read.
 
+use std::collections::BTreeMap;
+
 use sea_orm::ExprTrait as _;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Cond, Query};
-use sea_orm::{ActiveValue::Set, QueryOrder, Select};
+use sea_orm::sea_query::{Alias, Cond, Func, Query, SelectStatement, WindowStatement};
+use sea_orm::{ActiveValue::Set, FromQueryResult, Order, QueryOrder, QuerySelect, Select};
 use sopwith_domain::access::{Permit, Reach, Visibility};
 use sopwith_domain::ids::{PersonId, ProcessId, SopId, TeamId};
 use sopwith_domain::lifecycle::{Label, SopState};
@@ -137,15 +139,87 @@ pub async fn list_versions(
     drafts: bool,
     window: &Window,
 ) -> Result<Page<VersionRow>> {
-    page::list(db, versions_seen(sop, drafts), (version::Column::CreatedAt, Some(version::Column::Id)), true, window).await
+    page::list(db, versions_seen(sop, drafts), (version::Column::CreatedAt, Some(version::Column::Id)), true, window)
+        .await
 }
 
-/// How many versions of an SOP there are.
+/// The first page of the versions of an SOP.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Newest {
+    /// Of which SOP.
+    pub sop: Uuid,
+    /// With those that never came into force.
+    pub drafts: bool,
+    /// How many at most.
+    pub limit: u64,
+}
+
+/// The first pages of the versions of SOPs, newest first, as `list_versions` has them for one.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn count_versions(db: &impl Connection, sop: SopId, drafts: bool) -> Result<u64> {
-    Ok(versions_seen(sop, drafts).count(db).await?)
+pub async fn newest_versions_of(db: &impl Connection, pages: &[Newest]) -> Result<Vec<(Newest, Page<VersionRow>)>> {
+    let of = |drafts| version::Column::SopId.is_in(pages.iter().filter(|p| p.drafts == drafts).map(|p| p.sop));
+    let seen = Cond::any().add(of(true)).add(of(false).and(version::Column::PublishedAt.is_not_null()));
+    let most = pages.iter().map(|p| p.limit).max().unwrap_or_default();
+    let newest = version::Entity::find().filter(version::Column::Id.in_subquery(newest_of_each(seen, most + 1)));
+    let newest = newest.order_by_desc(version::Column::CreatedAt).order_by_desc(version::Column::Id);
+    let mut versions: BTreeMap<Uuid, Vec<VersionRow>> = BTreeMap::new();
+    for row in newest.all(db).await? {
+        versions.entry(row.sop_id).or_default().push(row);
+    }
+    let page = |page: &Newest| {
+        let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+        let mut rows = versions.get(&page.sop).cloned().unwrap_or_default();
+        rows.retain(|row| page.drafts || row.published_at.is_some());
+        let has_next = rows.len() > limit;
+        rows.truncate(limit);
+        (page.clone(), Page { rows, has_previous: false, has_next })
+    };
+    Ok(pages.iter().map(page).collect())
+}
+
+/// The ids of so many of the newest versions of each SOP.
+fn newest_of_each(seen: Cond, limit: u64) -> SelectStatement {
+    let (ranked, rank) = (Alias::new("ranked"), Alias::new("rank"));
+    let of_its_sop = WindowStatement::partition_by(version::Column::SopId)
+        .order_by(version::Column::CreatedAt, Order::Desc)
+        .order_by(version::Column::Id, Order::Desc)
+        .take();
+    let versions = Query::select()
+        .column(version::Column::Id)
+        .expr_window_as(Func::cust("ROW_NUMBER"), of_its_sop, rank.clone())
+        .from(version::Entity)
+        .cond_where(seen)
+        .to_owned();
+    let first = Expr::col(rank).lte(limit);
+    Query::select().column(version::Column::Id).from_subquery(versions, ranked).and_where(first).to_owned()
+}
+
+/// How many versions an SOP has.
+#[derive(Debug, Clone, Copy, FromQueryResult)]
+pub struct VersionCount {
+    /// Which SOP.
+    pub sop_id: Uuid,
+    /// In all.
+    pub all: i64,
+    /// That are or were in force.
+    pub published: i64,
+}
+
+/// How many versions SOPs have; nothing of an SOP that has none.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn version_counts_of(db: &impl Connection, sops: &[Uuid]) -> Result<Vec<VersionCount>> {
+    let counts = version::Entity::find()
+        .select_only()
+        .column(version::Column::SopId)
+        .column_as(version::Column::Id.count(), "all")
+        .column_as(version::Column::PublishedAt.count(), "published")
+        .filter(version::Column::SopId.is_in(sops.iter().copied()))
+        .group_by(version::Column::SopId);
+    Ok(counts.into_model().all(db).await?)
 }
 
 fn versions_seen(sop: SopId, drafts: bool) -> Select<version::Entity> {

@@ -9,6 +9,7 @@ use super::{typed, typed_option};
 use crate::app::Call;
 use crate::graphql::connection::{Counted, List, Paging, list};
 use crate::graphql::error::Result;
+use crate::graphql::loaders::{RequestKey, load};
 use crate::graphql::types::ApprovalState;
 use crate::graphql::types::approval::{ApprovalRequest, Policy};
 use crate::graphql::types::sop::{page_size, sop};
@@ -27,8 +28,7 @@ pub struct ApprovalRequestsFilter {
 
 /// An approval request by id, where the actor sees it.
 pub async fn request(ctx: &Context<'_>, id: RequestId) -> Result<Option<ApprovalRequest>> {
-    let call = ctx.data_unchecked::<Arc<Call>>();
-    let Some(row) = stored::by_ids(call.store.read(), &[id.0]).await?.pop() else { return Ok(None) };
+    let Some(row) = load(ctx, RequestKey(id.0)).await? else { return Ok(None) };
     let seen = sop(ctx, row.sop_id).await?.is_some_and(|sop| sop.sight.drafts);
     Ok(seen.then_some(ApprovalRequest(row)))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, OneofObject};
+use futures_util::future::try_join_all;
 use sopwith_domain::error::Refusal;
 use sopwith_domain::ids::{PersonId, TeamId};
 
@@ -51,11 +52,7 @@ impl PeopleQuery {
         if ids.len() > 100 {
             return Err(Refusal::invalid("ids", "at most 100 at a time").into());
         }
-        let mut nodes = Vec::with_capacity(ids.len());
-        for id in &ids {
-            nodes.push(node(ctx, id).await?);
-        }
-        Ok(nodes)
+        try_join_all(ids.iter().map(|id| node(ctx, id))).await
     }
 
     /// One person; null when there is none.

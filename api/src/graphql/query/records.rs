@@ -10,6 +10,7 @@ use super::{text, typed, typed_option};
 use crate::app::{Call, figures};
 use crate::graphql::connection::{Counted, List, Paging, list};
 use crate::graphql::error::Result;
+use crate::graphql::loaders::{ExecutionKey, load};
 use crate::graphql::scalars::DateTime;
 use crate::graphql::types::audit::AuditEntry;
 use crate::graphql::types::execution::Execution;
@@ -81,14 +82,7 @@ pub struct AuditEntriesFilter {
 
 /// An execution by id, where the actor reads it.
 pub async fn execution(ctx: &Context<'_>, id: ExecutionId) -> Result<Option<Execution>> {
-    let call = ctx.data_unchecked::<Arc<Call>>();
-    let Some(row) = executions::by_ids(call.store.read(), &[id.0]).await?.pop() else { return Ok(None) };
-    let filter = ExecutionFilter {
-        source: Some(row.source.clone()),
-        run_id: Some(row.run_id.clone()),
-        ..ExecutionFilter::default()
-    };
-    one(call, &filter).await
+    Ok(load(ctx, ExecutionKey(id.0)).await?.map(Execution))
 }
 
 async fn one(call: &Call, filter: &ExecutionFilter) -> Result<Option<Execution>> {

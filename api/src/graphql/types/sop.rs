@@ -12,13 +12,13 @@ use super::version::Version;
 use super::{Risk, SopState, stored};
 use crate::app::Call;
 use crate::app::reading::Sight;
+use crate::error::Error;
 use crate::graphql::connection::{Counted, List, Paging, list};
 use crate::graphql::error::Result;
-use crate::graphql::loaders::{CurrentVersionsKey, SopKey, load};
+use crate::graphql::loaders::{CurrentVersionsKey, NewestVersionsKey, OpenRequestKey, SopKey, load};
 use crate::graphql::scalars::{BigInt, DateTime};
-use crate::store::approvals::{self, RequestFilter};
 use crate::store::page::{Key, Window};
-use crate::store::sops::{self, SopRow};
+use crate::store::sops::{self, Newest, SopRow};
 
 /// The procedure for one process, with all its versions.
 #[derive(Clone)]
@@ -112,9 +112,15 @@ impl Sop {
         #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Result<List<Version>> {
-        let call = ctx.data_unchecked::<Arc<Call>>();
-        let (db, id, drafts) = (call.store.read(), SopId(self.row.id), self.sight.drafts);
-        let page = sops::list_versions(db, id, drafts, &Paging { first, after, last, before }.window()?).await?;
+        let (id, drafts) = (SopId(self.row.id), self.sight.drafts);
+        let window = Paging { first, after, last, before }.window()?;
+        let page = if let Window { limit, after: None, before: None, backwards: false } = window {
+            let found = load(ctx, NewestVersionsKey(Newest { sop: id.0, drafts, limit })).await?;
+            found.ok_or_else(|| Error::internal("a page was not loaded"))?
+        } else {
+            let call = ctx.data_unchecked::<Arc<Call>>();
+            sops::list_versions(call.store.read(), id, drafts, &window).await?
+        };
         Ok(list(page, Counted::Versions(id, drafts), |v| (Key::Number(v.created_at), v.id), Version))
     }
 
@@ -123,12 +129,7 @@ impl Sop {
         if !self.sight.drafts {
             return Ok(None);
         }
-        let call = ctx.data_unchecked::<Arc<Call>>();
-        let state = Some(sopwith_domain::approval::RequestState::Open);
-        let filter = RequestFilter { state, sop: Some(SopId(self.row.id)) };
-        let window = Window { limit: 1, ..Window::default() };
-        let page = approvals::list(call.store.read(), &call.actor.visibility(), &filter, &window).await?;
-        Ok(page.rows.into_iter().next().map(ApprovalRequest))
+        Ok(load(ctx, OpenRequestKey(self.row.id)).await?.map(ApprovalRequest))
     }
 
     /// The SOP that took its place when it was retired, where one was named.
