@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that meets the unexpected stops")]
 #![expect(clippy::disallowed_methods, reason = "tests are where real time passes")]
 #![expect(clippy::too_many_lines, reason = "a scenario is told in one piece")]
-#![expect(clippy::format_collect, reason = "short texts")]
 
 mod audit;
 mod auth;

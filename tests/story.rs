@@ -80,7 +80,8 @@ pub struct Draft {
 /// Makes the team `ops` with an author, a reviewer, an approver and a manager, and a process.
 pub async fn place(world: &World) -> Place {
     let admin = world.client(&["admin"], "root");
-    let team = admin.mutate(CREATE_TEAM, json!({"input": {"key": "ops", "name": "Operations", "codePrefix": "OPS"}})).await;
+    let team =
+        admin.mutate(CREATE_TEAM, json!({"input": {"key": "ops", "name": "Operations", "codePrefix": "OPS"}})).await;
     let author = world.client(&["author@ops"], "ann");
     let reviewer = world.client(&["reviewer@ops"], "rob");
     let approver = world.client(&["approver@ops"], "amy");

@@ -35,11 +35,7 @@ const BUILT_IN: [(u8, &str, &str); 3] = [
         "MATERIAL",
         r#"[{"name":"Review","role":"reviewer","minApprovals":1,"scope":"TEAM","meaning":"REVIEWED"},{"name":"Approval","role":"approver","minApprovals":1,"scope":"TEAM","meaning":"APPROVED"}]"#,
     ),
-    (
-        2,
-        "EDITORIAL",
-        r#"[{"name":"Approval","role":"approver","minApprovals":1,"scope":"TEAM","meaning":"APPROVED"}]"#,
-    ),
+    (2, "EDITORIAL", r#"[{"name":"Approval","role":"approver","minApprovals":1,"scope":"TEAM","meaning":"APPROVED"}]"#),
     (
         3,
         "RETIREMENT",

@@ -92,7 +92,8 @@ async fn record_once(call: &Call, input: &BatchInput) -> Result<Vec<Answer>> {
         mode: input.mode,
         now: call.now,
     };
-    let answers: Vec<Answer> = input.reports.iter().zip(&reports).map(|(sent, report)| taking.take(sent, report)).collect();
+    let answers: Vec<Answer> =
+        input.reports.iter().zip(&reports).map(|(sent, report)| taking.take(sent, report)).collect();
     let Taking { mut lookup, changed, events, .. } = taking;
     let entries = lookup.create_missing(&tx, call, &permit, &input.source).await?;
     let mut runs: Vec<RunToStore> = changed.into_values().map(|run| lookup.resolve(run)).collect::<Result<_>>()?;
@@ -172,12 +173,7 @@ impl Taking {
 }
 
 /// The version of a run, how it is known, and what is wrong with having used it.
-fn version_of(
-    run: &Run,
-    sop: Option<&str>,
-    times: &[InForce],
-    code_of: impl Fn(&InForce) -> Option<String>,
-) -> Used {
+fn version_of(run: &Run, sop: Option<&str>, times: &[InForce], code_of: impl Fn(&InForce) -> Option<String>) -> Used {
     let at = run.started_at.or(run.finished_at);
     let of_sop = |t: &&InForce| sop.is_none_or(|code| code_of(t).as_deref() == Some(code));
     if let (Some(label), Some(_)) = (&run.version, sop) {

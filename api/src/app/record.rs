@@ -11,7 +11,13 @@ use crate::store::audit::NewEntry;
 
 /// An entry of an action on something that is no SOP.
 #[must_use]
-pub fn plain(call: &Call, action: &'static str, object: impl std::fmt::Display, team: Option<TeamId>, new: Value) -> NewEntry {
+pub fn plain(
+    call: &Call,
+    action: &'static str,
+    object: impl std::fmt::Display,
+    team: Option<TeamId>,
+    new: Value,
+) -> NewEntry {
     NewEntry {
         at: call.now,
         actor: Some(call.actor.person),

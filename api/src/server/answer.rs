@@ -99,7 +99,15 @@ mod tests {
         is("{ number }", 400, "BAD_USER_INPUT").await;
         is("{ nothing }", 400, "BAD_USER_INPUT").await;
         is("{ this { this { this { number(of: 1) } } } }", 400, LIMIT).await;
-        let six: String = (0..6).map(|n| format!("x{n}: number(of: {n}) ")).collect();
+        let six: String = [
+            "x0: number(of: 0)",
+            "x1: number(of: 1)",
+            "x2: number(of: 2)",
+            "x3: number(of: 3)",
+            "x4: number(of: 4)",
+            "x5: number(of: 5)",
+        ]
+        .join(" ");
         is(&format!("{{ {six} }}"), 400, LIMIT).await;
     }
 }

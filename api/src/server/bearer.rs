@@ -41,7 +41,9 @@ mod tests {
 
     fn with(values: &[&'static str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        values.iter().for_each(|value| headers.append(AUTHORIZATION, HeaderValue::from_static(value)));
+        for value in values {
+            headers.append(AUTHORIZATION, HeaderValue::from_static(value));
+        }
         headers
     }
 

@@ -103,7 +103,11 @@ pub struct AccessMutation;
 #[Object]
 impl AccessMutation {
     /// Makes a team.
-    async fn team_create(&self, ctx: &Context<'_>, #[graphql(desc = "What is asked for.")] input: TeamCreateInput) -> Result<TeamCreatePayload> {
+    async fn team_create(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is asked for.")] input: TeamCreateInput,
+    ) -> Result<TeamCreatePayload> {
         let call = ctx.data_unchecked::<Arc<Call>>();
         let key = keyed(input.idempotency_key.as_ref(), &input);
         let input = access::TeamInput { key: input.key, name: input.name, code_prefix: input.code_prefix };
@@ -112,7 +116,11 @@ impl AccessMutation {
     }
 
     /// Grants a role to a person.
-    async fn grant_create(&self, ctx: &Context<'_>, #[graphql(desc = "What is asked for.")] input: GrantCreateInput) -> Result<GrantCreatePayload> {
+    async fn grant_create(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is asked for.")] input: GrantCreateInput,
+    ) -> Result<GrantCreatePayload> {
         let call = ctx.data_unchecked::<Arc<Call>>();
         let key = keyed(input.idempotency_key.as_ref(), &input);
         let read = || -> std::result::Result<_, Refusal> {
@@ -133,7 +141,11 @@ impl AccessMutation {
     }
 
     /// Takes away a grant that was made here. Those from claims are the identity provider's.
-    async fn grant_revoke(&self, ctx: &Context<'_>, #[graphql(desc = "What is asked for.")] input: GrantRevokeInput) -> Result<GrantRevokePayload> {
+    async fn grant_revoke(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is asked for.")] input: GrantRevokeInput,
+    ) -> Result<GrantRevokePayload> {
         let call = ctx.data_unchecked::<Arc<Call>>();
         let answer = match typed::<GrantId>(&input.id, "grant") {
             Ok(id) => access::revoke(call, id).await,
@@ -144,7 +156,11 @@ impl AccessMutation {
     }
 
     /// Makes a process.
-    async fn process_create(&self, ctx: &Context<'_>, #[graphql(desc = "What is asked for.")] input: ProcessCreateInput) -> Result<ProcessCreatePayload> {
+    async fn process_create(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is asked for.")] input: ProcessCreateInput,
+    ) -> Result<ProcessCreatePayload> {
         let call = ctx.data_unchecked::<Arc<Call>>();
         let key = keyed(input.idempotency_key.as_ref(), &input);
         let read = || -> std::result::Result<_, Refusal> {

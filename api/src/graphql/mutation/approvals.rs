@@ -81,7 +81,11 @@ impl ApprovalMutation {
     /// Approves or rejects in the stage that is being decided. For holders of the role that the stage names, who did
     /// not contribute and have not decided in this request. With the last approval the version is published, or waits
     /// for its effective date; one rejection ends the request.
-    async fn approval_decide(&self, ctx: &Context<'_>, #[graphql(desc = "What is asked for.")] input: ApprovalDecideInput) -> Result<ApprovalDecidePayload> {
+    async fn approval_decide(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is asked for.")] input: ApprovalDecideInput,
+    ) -> Result<ApprovalDecidePayload> {
         let call = ctx.data_unchecked::<Arc<Call>>();
         let verdict = input.verdict;
         let answer = match input.read() {

@@ -137,7 +137,11 @@ pub struct SopMutation;
 #[Object]
 impl SopMutation {
     /// Makes an SOP with its first draft. Needs the permission to write SOPs for the team.
-    async fn sop_create(&self, ctx: &Context<'_>, #[graphql(desc = "What is asked for.")] input: SopCreateInput) -> Result<SopCreatePayload> {
+    async fn sop_create(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is asked for.")] input: SopCreateInput,
+    ) -> Result<SopCreatePayload> {
         let call = ctx.data_unchecked::<Arc<Call>>();
         let key = keyed(input.idempotency_key.as_ref(), &input);
         let answer = match input.read() {
@@ -149,7 +153,11 @@ impl SopMutation {
     }
 
     /// Asks for the retirement of a published SOP. The owner's; the requester does not decide.
-    async fn sop_retire(&self, ctx: &Context<'_>, #[graphql(desc = "What is asked for.")] input: SopRetireInput) -> Result<SopRetirePayload> {
+    async fn sop_retire(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is asked for.")] input: SopRetireInput,
+    ) -> Result<SopRetirePayload> {
         let call = ctx.data_unchecked::<Arc<Call>>();
         let ids = typed::<SopId>(&input.id, "SOP")
             .and_then(|id| Ok((id, typed_option::<SopId>(input.successor_id.as_ref(), "SOP")?)));
@@ -167,7 +175,11 @@ impl SopMutation {
     }
 
     /// Brings a retired SOP back as a draft. The owner's.
-    async fn sop_revive(&self, ctx: &Context<'_>, #[graphql(desc = "What is asked for.")] input: SopReviveInput) -> Result<SopRevivePayload> {
+    async fn sop_revive(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is asked for.")] input: SopReviveInput,
+    ) -> Result<SopRevivePayload> {
         let call = ctx.data_unchecked::<Arc<Call>>();
         let key = keyed(input.idempotency_key.as_ref(), &input);
         let ids = typed::<SopId>(&input.id, "SOP")
@@ -182,7 +194,11 @@ impl SopMutation {
     }
 
     /// Makes another person answer for an SOP. The owner's, and that of managers of the team.
-    async fn sop_hand_over(&self, ctx: &Context<'_>, #[graphql(desc = "What is asked for.")] input: SopHandOverInput) -> Result<SopHandOverPayload> {
+    async fn sop_hand_over(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is asked for.")] input: SopHandOverInput,
+    ) -> Result<SopHandOverPayload> {
         let call = ctx.data_unchecked::<Arc<Call>>();
         let ids =
             typed::<SopId>(&input.id, "SOP").and_then(|id| Ok((id, typed::<PersonId>(&input.owner_id, "person")?)));

@@ -121,7 +121,11 @@ pub struct VersionMutation;
 #[Object]
 impl VersionMutation {
     /// Begins a draft. Needs the permission to write SOPs for the team, or to own it.
-    async fn version_create(&self, ctx: &Context<'_>, #[graphql(desc = "What is asked for.")] input: VersionCreateInput) -> Result<VersionCreatePayload> {
+    async fn version_create(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is asked for.")] input: VersionCreateInput,
+    ) -> Result<VersionCreatePayload> {
         let call = ctx.data_unchecked::<Arc<Call>>();
         let key = keyed(input.idempotency_key.as_ref(), &input);
         let ids = || -> std::result::Result<_, Refusal> {
@@ -141,7 +145,11 @@ impl VersionMutation {
     }
 
     /// Replaces what a draft says. Whoever edits it contributes to it, and does not decide on it.
-    async fn version_edit(&self, ctx: &Context<'_>, #[graphql(desc = "What is asked for.")] input: VersionEditInput) -> Result<VersionEditPayload> {
+    async fn version_edit(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is asked for.")] input: VersionEditInput,
+    ) -> Result<VersionEditPayload> {
         let call = ctx.data_unchecked::<Arc<Call>>();
         let answer = match typed::<VersionId>(&input.id, "version") {
             Ok(id) => {
@@ -156,7 +164,11 @@ impl VersionMutation {
     }
 
     /// Freezes a draft, gives it a label and asks for its approval.
-    async fn version_submit(&self, ctx: &Context<'_>, #[graphql(desc = "What is asked for.")] input: VersionSubmitInput) -> Result<VersionSubmitPayload> {
+    async fn version_submit(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is asked for.")] input: VersionSubmitInput,
+    ) -> Result<VersionSubmitPayload> {
         let call = ctx.data_unchecked::<Arc<Call>>();
         let answer = match typed::<VersionId>(&input.id, "version") {
             Ok(id) => versions::submit(call, id, input.expected_revision.0).await.map(|request| (id, request)),
@@ -170,7 +182,11 @@ impl VersionMutation {
     }
 
     /// Gives a draft or an approved version up. A contributor's, and the owner's.
-    async fn version_discard(&self, ctx: &Context<'_>, #[graphql(desc = "What is asked for.")] input: VersionDiscardInput) -> Result<VersionDiscardPayload> {
+    async fn version_discard(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is asked for.")] input: VersionDiscardInput,
+    ) -> Result<VersionDiscardPayload> {
         let call = ctx.data_unchecked::<Arc<Call>>();
         let answer = match typed::<VersionId>(&input.id, "version") {
             Ok(id) => versions::discard(call, id, input.expected_revision.0, &input.reason).await,

@@ -36,7 +36,10 @@ impl Bucket {
             // 1970-01-01 was a Thursday.
             (Self::Week, _) => format!("{} - {}", floor(&format!("({at} + {})", 3 * DAY), 7 * DAY), 3 * DAY),
             (Self::Month, DbBackend::Sqlite) => {
-                format!("CAST(strftime('%s', strftime('%Y-%m-01', {} / 1000000, 'unixepoch')) AS INTEGER) * 1000000", floor(at, SECOND))
+                format!(
+                    "CAST(strftime('%s', strftime('%Y-%m-01', {} / 1000000, 'unixepoch')) AS INTEGER) * 1000000",
+                    floor(at, SECOND)
+                )
             }
             (Self::Month, _) => format!(
                 "(EXTRACT(EPOCH FROM date_trunc('month', to_timestamp({} / 1000000) AT TIME ZONE 'UTC')))::bigint \
@@ -162,4 +165,3 @@ impl Sql {
         Statement::from_sql_and_values(self.backend, self.text, self.values)
     }
 }
-
