@@ -6,6 +6,7 @@
 mod audit;
 mod auth;
 mod bad_input;
+mod boundaries;
 mod cli;
 mod conventions;
 mod executions;

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::content::canonical_json;
 use crate::text::text_enum;
-use crate::time::{MINUTE, Timestamp};
+use crate::time::{DAY, MINUTE, Timestamp};
 
 pub use merge::{Merged, Run, Stamp, Stamps};
 
@@ -243,6 +243,11 @@ pub const MAX_NAME: usize = 200;
 /// The longest attribute or detail, in bytes.
 pub const MAX_VALUE: usize = 4_000;
 
+/// The longest that a run may take, in microseconds: a century.
+pub const MAX_DURATION: i64 = 36_525 * DAY;
+/// How far ahead a sender's clock may run to be corrected, in microseconds.
+pub const MAX_CLOCK_LEAD: i64 = DAY;
+
 /// How far the sender's clock runs ahead, in microseconds: times are moved back by it. A `sentAt` that lies behind is
 /// no proof of a wrong clock, since a batch that waited and was sent again looks the same; nothing is moved then.
 #[must_use]
@@ -329,7 +334,8 @@ impl Report {
             at.map(|i| format!("steps.{i}.finishedAt"))
         };
         let why = "this lies before the start";
-        broken.map_or(Ok(()), |path| Err(Rejection::new(RejectionCode::Invalid, path, why)))
+        broken.map_or(Ok(()), |path| Err(Rejection::new(RejectionCode::Invalid, path, why)))?;
+        check_span(self.started_at, self.finished_at)
     }
 
     fn check_parts(&self) -> Result<(), Rejection> {
@@ -359,6 +365,19 @@ impl Report {
         }
         Ok(())
     }
+}
+
+/// Checks that a run ends after it begins, and within a century.
+///
+/// # Errors
+/// When it does not.
+pub fn check_span(started_at: Option<Timestamp>, finished_at: Option<Timestamp>) -> Result<(), Rejection> {
+    let why = match started_at.zip(finished_at).map(|(start, finish)| finish.since(start)) {
+        Some(..0) => "this lies before the start",
+        Some(took) if took > MAX_DURATION => "this lies more than a century after the start",
+        _ => return Ok(()),
+    };
+    Err(Rejection::new(RejectionCode::Invalid, "finishedAt", why))
 }
 
 fn check_name(path: &str, name: &str) -> Result<(), Rejection> {

@@ -62,21 +62,29 @@ impl Refusal {
     }
 }
 
-/// Makes a table insert-only: what stands in it stays as it is. SQLite would let `INSERT OR REPLACE` take the place of
-/// a row without firing the trigger on DELETE, so there an INSERT of a key that exists is refused as well.
+/// Makes a table insert-only: what stands in it stays as it is.
 pub async fn insert_only(manager: &SchemaManager<'_>, table: &'static str, key: &[&str]) -> Result<(), DbErr> {
     for (name, event) in [("no_update", "UPDATE"), ("no_delete", "DELETE")] {
         Refusal { table, name, event, when: "", message: "this table is insert-only" }.create(manager).await?;
     }
-    let last = if is_sqlite(manager) {
-        let same = key.iter().map(|column| format!("{column} = NEW.{column}")).collect::<Vec<_>>().join(" AND ");
-        format!(
-            "CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} FOR EACH ROW \
-             WHEN EXISTS (SELECT 1 FROM {table} WHERE {same}) \
-             BEGIN SELECT RAISE(ABORT, 'this table is insert-only'); END"
-        )
-    } else {
-        format!("CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} EXECUTE FUNCTION {table}_no_delete()")
-    };
-    run(manager, &[&last]).await
+    if is_sqlite(manager) {
+        return no_replace(manager, table, key).await;
+    }
+    let truncate =
+        format!("CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} EXECUTE FUNCTION {table}_no_delete()");
+    run(manager, &[&truncate]).await
+}
+
+/// On SQLite, refuses an INSERT of a key that exists: `INSERT OR REPLACE` deletes without firing triggers on DELETE.
+/// PostgreSQL has no such statement.
+pub async fn no_replace(manager: &SchemaManager<'_>, table: &'static str, key: &[&str]) -> Result<(), DbErr> {
+    if !is_sqlite(manager) {
+        return Ok(());
+    }
+    let same = key.iter().map(|column| format!("{column} = NEW.{column}")).collect::<Vec<_>>().join(" AND ");
+    let trigger = format!(
+        "CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} FOR EACH ROW \
+         WHEN EXISTS (SELECT 1 FROM {table} WHERE {same}) BEGIN SELECT RAISE(ABORT, 'this table is insert-only for rows that exist'); END"
+    );
+    run(manager, &[&trigger]).await
 }

@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::dialect::{Refusal, insert_only, run};
+use crate::dialect::{Refusal, insert_only, no_replace, run};
 
 #[derive(Debug, DeriveMigrationName)]
 pub struct Migration;
@@ -12,6 +12,8 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         run(manager, TABLES).await?;
         insert_only(manager, "content", &["hash"]).await?;
+        no_replace(manager, "version", &["id"]).await?;
+        no_replace(manager, "sop", &["id"]).await?;
         for refusal in &REFUSALS {
             refusal.create(manager).await?;
         }
@@ -93,7 +95,7 @@ const TABLES: &[&str] = &[
     )",
 ];
 
-const REFUSALS: [Refusal; 4] = [
+const REFUSALS: [Refusal; 6] = [
     Refusal {
         table: "version",
         name: "frozen",
@@ -111,6 +113,14 @@ const REFUSALS: [Refusal; 4] = [
         message: "no such transition of a version",
     },
     Refusal { table: "version", name: "kept", event: "DELETE", when: "", message: "versions are kept" },
+    Refusal { table: "sop", name: "kept", event: "DELETE", when: "", message: "SOPs are kept" },
+    Refusal {
+        table: "version_contributor",
+        name: "kept",
+        event: "DELETE",
+        when: "",
+        message: "who contributed stays on record",
+    },
     Refusal {
         table: "sop",
         name: "code",

@@ -101,7 +101,7 @@ const TABLES: &[&str] = &[
     )",
 ];
 
-const REFUSALS: [Refusal; 3] = [
+const REFUSALS: [Refusal; 4] = [
     Refusal {
         table: "approval_request",
         name: "closed",
@@ -109,6 +109,7 @@ const REFUSALS: [Refusal; 3] = [
         when: "OLD.state <> 'OPEN'",
         message: "a closed request stays as it is",
     },
+    Refusal { table: "approval_stage", name: "kept", event: "DELETE", when: "", message: "stages are kept" },
     Refusal { table: "approval_request", name: "kept", event: "DELETE", when: "", message: "requests are kept" },
     Refusal {
         table: "approval_stage",

@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::dialect::{Refusal, insert_only, run};
+use crate::dialect::{Refusal, insert_only, no_replace, run};
 
 #[derive(Debug, DeriveMigrationName)]
 pub struct Migration;
@@ -12,6 +12,7 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         run(manager, TABLES).await?;
         insert_only(manager, "audit_entry", &["seq"]).await?;
+        no_replace(manager, "audit_head", &["id"]).await?;
         for refusal in &REFUSALS {
             refusal.create(manager).await?;
         }

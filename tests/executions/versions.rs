@@ -78,16 +78,17 @@ both! {
         }
     }
 
-    async fn an_sop_that_is_still_a_draft_has_no_version_to_infer(world: World) {
+    async fn an_sop_that_is_still_a_draft_is_unknown_to_integrations(world: World) {
         let place = place(&world).await;
         let key = process(&place.author, &json!(place.team), "unwritten").await;
         let made = draft(&place, &place.author, &key, "Still being written").await;
         let reporter = Reporter::new(&world, "tickets");
-        assert_eq!(reporter.one(json!({"eventId": "a", "runId": "a", "sop": made.code})).await["status"], "CREATED");
-        let seen = reporter.run(&place.manager, "a").await;
-        assert_eq!(json!([seen["sop"]["code"], seen["version"], seen["versionSource"]]), json!([made.code, null, null]));
-        let labelled = json!({"eventId": "b", "runId": "b", "sop": made.code, "version": "1.0"});
-        assert_eq!(reporter.one(labelled).await["rejection"]["code"], "UNKNOWN_VERSION");
+        let named = reporter.one(json!({"eventId": "a", "runId": "a", "sop": made.code})).await;
+        assert_eq!(named["rejection"]["code"], "UNKNOWN_SOP");
+        let by_process = reporter.one(json!({"eventId": "b", "runId": "b", "process": "unwritten"})).await;
+        assert_eq!(by_process["status"], "CREATED");
+        let seen = reporter.run(&place.manager, "b").await;
+        assert_eq!(json!([seen["sop"], seen["version"], seen["versionSource"]]), json!([null, null, null]));
     }
 
     async fn the_violation_goes_when_the_version_is_put_right(world: World) {

@@ -45,12 +45,14 @@ async fn decide_once(call: &Call, input: &DecisionInput) -> Result<RequestId> {
         return Err(Refusal::invalid("comment", format!("at most {MAX_TEXT} characters, without U+0000")).into());
     }
     let tx = call.store.begin().await?;
+    let sop = SopId(find(&tx, input.request).await?.sop_id);
+    // Locked first, and looked at again: it may have been closed in the meantime.
+    let (procedure, _) = call.open(&tx, sop, Action::ReadDraft).await.map_err(hidden)?;
     let row = find(&tx, input.request).await?;
     if row.closed_at.is_some() {
-        call.open(&tx, SopId(row.sop_id), Action::ReadDraft).await.map_err(hidden)?;
         return Err(Refusal::conflict(format!("the request is {}", row.state)).into());
     }
-    let (procedure, permit) = call.open(&tx, SopId(row.sop_id), Action::Decide).await.map_err(hidden)?;
+    let permit = call.permit(Action::Decide, Resource::Sop(&super::facts(&procedure)))?;
     let answer = Answer {
         id: DecisionId(new_id()),
         verdict: input.verdict,

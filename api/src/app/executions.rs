@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use sopwith_domain::access::{Action, Resource};
 use sopwith_domain::error::Refusal;
 use sopwith_domain::execution::{
-    Merged, Mode, Rejection, RejectionCode, Report, Run, Severity, VersionSource, Violation, clock_lead,
+    MAX_CLOCK_LEAD, Merged, Mode, Rejection, RejectionCode, Report, Run, Severity, VersionSource, Violation,
+    check_span, clock_lead,
 };
 use sopwith_domain::ids::{ExecutionId, VersionId};
 use sopwith_domain::time::Timestamp;
@@ -70,6 +71,9 @@ async fn record_once(call: &Call, input: &BatchInput) -> Result<Vec<Answer>> {
         return Err(Refusal::invalid("executions", format!("at most {MAX_BATCH} executions")).into());
     }
     let lead = clock_lead(input.sent_at, call.now);
+    if lead > MAX_CLOCK_LEAD {
+        return Err(Refusal::invalid("sentAt", "this lies more than a day in the future").into());
+    }
     let corrected = |sent: &Report| {
         let mut report = sent.clone();
         report.correct_clock(lead);
@@ -94,7 +98,9 @@ async fn record_once(call: &Call, input: &BatchInput) -> Result<Vec<Answer>> {
     };
     let answers: Vec<Answer> =
         input.reports.iter().zip(&reports).map(|(sent, report)| taking.take(sent, report)).collect();
-    let Taking { mut lookup, changed, events, .. } = taking;
+    let Taking { mut lookup, changed, mut events, .. } = taking;
+    // In one order in every batch, so that two with the same events wait for each other rather than deadlock.
+    events.sort_by(|a, b| a.id.cmp(&b.id));
     let entries = lookup.create_missing(&tx, call, &permit, &input.source).await?;
     let mut runs: Vec<RunToStore> = changed.into_values().map(|run| lookup.resolve(run)).collect::<Result<_>>()?;
     runs.sort_by_key(|run| run.id);
@@ -156,10 +162,8 @@ impl Taking {
             return Err(Rejection::new(RejectionCode::Invalid, "runId", why));
         }
         let merged = run.merge(report);
-        if matches!((run.started_at, run.finished_at), (Some(start), Some(finish)) if finish < start) {
-            let why = "this lies before the start, as other events of the run tell it";
-            return Err(Rejection::new(RejectionCode::Invalid, "finishedAt", why));
-        }
+        check_span(run.started_at, run.finished_at)?;
+        self.lookup.check_run(&run)?;
         if merged != Merged::Stale {
             let run_id = report.run_id.clone();
             self.changed.insert(run_id.clone(), Changed { id, stored, run_id, run });
@@ -192,10 +196,17 @@ fn version_of(run: &Run, sop: Option<&str>, times: &[InForce], code_of: impl Fn(
     }
     let covers = |t: &&InForce| at.is_some_and(|at| t.from <= at && t.until.is_none_or(|until| at < until));
     let inferred = times.iter().filter(of_sop).rev().find(covers);
+    let last = times.iter().rfind(of_sop).filter(|_| sop.is_some() && inferred.is_none());
+    let retired = last.filter(|t| matches!((t.until, at), (Some(until), Some(at)) if at >= until));
+    let found = retired.map(|_| Violation {
+        kind: "RETIRED_SOP".to_owned(),
+        severity: Severity::Minor,
+        detail: "no version was in force any more when the run started".to_owned(),
+    });
     Used {
         sop: inferred.map(|t| t.sop),
         version: inferred.map(|t| (t.version, VersionSource::Inferred)),
-        found: Vec::new(),
+        found: found.into_iter().collect(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! People as their tokens tell of them.
 
+use std::collections::HashMap;
 use std::fmt::Display;
 
 use serde_json::{Value, json};
@@ -29,7 +30,15 @@ pub async fn identify(store: &Store, identity: &Identity, now: Timestamp, reques
         Some(person) => PersonId(person.id),
         None => retry(|| refresh(store, identity, &digest, now, request_id)).await?,
     };
-    let roles = people::held_roles(store.read(), person).await?;
+    // The roles are those of the token in hand: another token of the same person may claim others.
+    let keys: Vec<&String> = identity.roles.iter().filter_map(|claim| claim.team.as_ref()).collect();
+    let teams: HashMap<String, TeamId> =
+        teams::by_keys(store.read(), &keys).await?.into_iter().map(|t| (t.key, TeamId(t.id))).collect();
+    let claimed = identity.roles.iter().filter_map(|claim| match &claim.team {
+        None => Some((claim.role.clone(), None)),
+        Some(key) => teams.get(key).map(|team| (claim.role.clone(), Some(*team))),
+    });
+    let roles = people::held_roles(store.read(), person, claimed.collect()).await?;
     Ok(Actor { person, roles, source: identity.source.clone(), auth_time: identity.auth_time })
 }
 

@@ -2,13 +2,13 @@
 
 use serde_json::json;
 use sopwith_domain::access::{Action, Resource};
-use sopwith_domain::content::{ContentHash, Document};
+use sopwith_domain::content::{ChangeKind, ContentHash, Document};
 use sopwith_domain::error::Refusal;
 use sopwith_domain::ids::{PersonId, ProcessId, RequestId, SopId, TeamId, VersionId};
 use sopwith_domain::lifecycle::{Effect, NewDraft, Procedure, Reviewed, SopState};
 use sopwith_domain::policy::{PolicyKind, Risk};
 
-use super::versions::{ReviewData, check_document, document_of, review_data};
+use super::versions::{ReviewData, check_document, document_of, fresh, review_data};
 use super::{Call, IdempotencyKey, record};
 use crate::clock::new_id;
 use crate::error::{Error, Result};
@@ -47,7 +47,7 @@ async fn create_once(call: &Call, input: &SopInput, key: Option<&IdempotencyKey>
     if let Some(made) = call.made_before(&tx, "sopCreate", key, id.0).await? {
         return Ok(SopId(made));
     }
-    check_places(&tx, input).await?;
+    check_places(&tx, call, input).await?;
     if ![3, 6, 12].contains(&input.review_cadence_months) {
         return Err(Refusal::invalid("reviewCadenceMonths", "a cadence is 3, 6 or 12 months").into());
     }
@@ -112,10 +112,8 @@ pub(super) fn draft(
     }
 }
 
-async fn check_places(db: &impl Connection, input: &SopInput) -> Result<()> {
-    if processes::by_ids(db, &[input.process.0]).await?.is_empty() {
-        return Err(Refusal::NotFound("process").into());
-    }
+async fn check_places(db: &impl Connection, call: &Call, input: &SopInput) -> Result<()> {
+    let process = processes::by_ids(db, &[input.process.0]).await?.pop().ok_or(Refusal::NotFound("process"))?;
     if teams::by_ids(db, &[input.team.0]).await?.is_empty() {
         return Err(Refusal::NotFound("team").into());
     }
@@ -124,16 +122,23 @@ async fn check_places(db: &impl Connection, input: &SopInput) -> Result<()> {
     {
         return Err(Refusal::NotFound("person").into());
     }
-    refuse_second(db, input.process).await
+    // A process that belongs to a team is for that team, or for its owner, to document.
+    if let Some(team) = process.team_id.map(TeamId)
+        && process.owner_id != Some(call.actor.person.0)
+    {
+        call.permit(Action::CreateSop, Resource::Team(team))?;
+    }
+    refuse_second(db, call, input.process).await
 }
 
-/// Refuses a second SOP for a process with the code of the first.
-async fn refuse_second(db: &impl Connection, process: ProcessId) -> Result<()> {
-    let first = stored::of_processes(db, &[process.0]).await?;
-    match first.into_iter().find(|row| row.state != SopState::Retired.as_str()) {
-        Some(row) => Err(Refusal::conflict(format!("this process has the SOP {}", row.code)).into()),
-        None => Ok(()),
-    }
+/// Refuses a second SOP for a process, with the code of the first where the actor sees it.
+async fn refuse_second(db: &impl Connection, call: &Call, process: ProcessId) -> Result<()> {
+    let rows = stored::of_processes(db, &[process.0]).await?;
+    let Some(first) = rows.into_iter().find(|row| row.state != SopState::Retired.as_str()) else { return Ok(()) };
+    let sights = super::reading::sights(db, &call.actor, std::slice::from_ref(&first)).await?;
+    let seen = sights.get(&first.id).is_some_and(|sight| sight.sop);
+    let code = if seen { format!(" {}", first.code) } else { String::new() };
+    Err(Refusal::conflict(format!("this process has the SOP{code}, which is not retired")).into())
 }
 
 /// Asks for the retirement of an SOP.
@@ -185,14 +190,14 @@ pub async fn revive(
         }
         let row = stored::by_ids(&tx, &[sop.0]).await?.pop().ok_or(Refusal::NotFound("SOP"))?;
         if procedure.state == SopState::Retired {
-            refuse_second(&tx, ProcessId(row.process_id)).await?;
+            refuse_second(&tx, call, ProcessId(row.process_id)).await?;
         }
         let newest = procedure.versions.iter().rev();
         let base = based_on
             .or_else(|| newest.clone().find(|v| v.state.was_in_force()).or(newest.clone().next()).map(|v| v.id));
         let base = base.ok_or(Refusal::NotFound("version"))?;
-        let mut document = document_of(&tx, &procedure, base).await?;
-        super::versions::fresh(&mut document);
+        let content = fresh(document_of(&tx, &procedure, base).await?.content);
+        let document = Document { kind: ChangeKind::Material, effective_at: None, content };
         let content = contents::put(&tx, &permit, &document, call.now).await?;
         let effects = procedure.revive(revision, draft(call, id, &document, content, Some(base)))?;
         call.carry_out(&tx, &permit, &procedure, &effects).await?;

@@ -2,17 +2,35 @@
 
 use sopwith_domain::access::Action;
 use sopwith_domain::approval::Candidate;
-use sopwith_domain::content::{Content, Document, MAX_DOCUMENT};
+use sopwith_domain::content::{ChangeKind, ChangeLog, Content, Document, MAX_DOCUMENT};
 use sopwith_domain::error::{Problem, Refusal};
 use sopwith_domain::ids::{RequestId, SopId, VersionId};
 use sopwith_domain::lifecycle::{Procedure, Reviewed, Submission};
 use sopwith_domain::policy::{Policy, PolicyKind, select};
+use sopwith_domain::time::Timestamp;
 
 use super::sops::draft;
 use super::{Call, IdempotencyKey};
 use crate::clock::new_id;
 use crate::error::{Error, Result};
 use crate::store::{Connection, contents, people, policies, retry};
+
+/// What a draft is to begin with.
+#[derive(Debug, Clone)]
+pub struct DraftInput {
+    /// What it says; what the version that it begins from says when absent.
+    pub content: Option<Content>,
+    /// How far the change reaches.
+    pub kind: ChangeKind,
+    /// When it is to come into force.
+    pub effective_at: Option<Timestamp>,
+}
+
+impl From<Document> for DraftInput {
+    fn from(Document { kind, effective_at, content }: Document) -> Self {
+        Self { content: Some(content), kind, effective_at }
+    }
+}
 
 /// Begins a draft with the content of the version in force, or of one that is named, or with content that is given.
 ///
@@ -22,7 +40,7 @@ pub async fn create(
     call: &Call,
     sop: SopId,
     based_on: Option<VersionId>,
-    document: Option<Document>,
+    input: DraftInput,
     key: Option<IdempotencyKey>,
 ) -> Result<VersionId> {
     retry(|| async {
@@ -33,22 +51,18 @@ pub async fn create(
             return Ok(VersionId(made));
         }
         let base = based_on.or_else(|| procedure.in_force().map(|v| v.id));
-        let before = match base {
-            Some(id) => Some(document_of(&tx, &procedure, id).await?),
-            None => None,
-        };
-        let document = match (document.clone(), &before) {
+        if base.is_some_and(|base| procedure.version(base).is_none()) {
+            return Err(Refusal::NotFound("version").into());
+        }
+        let content = match (input.content.clone(), base) {
             (Some(mut given), _) => {
-                given.content.assign_keys(&earlier_contents(&tx, &procedure).await?);
+                given.assign_keys(&earlier_contents(&tx, &procedure).await?);
                 given
             }
-            (None, Some(before)) => {
-                let mut same = before.clone();
-                fresh(&mut same);
-                same
-            }
+            (None, Some(base)) => fresh(document_of(&tx, &procedure, base).await?.content),
             (None, None) => return Err(Refusal::invalid("content", "there is no version to begin from").into()),
         };
+        let document = Document { kind: input.kind, effective_at: input.effective_at, content };
         check_document(&document)?;
         let content = contents::put(&tx, &permit, &document, call.now).await?;
         let effects = procedure.create_draft(draft(call, id, &document, content, base))?;
@@ -59,11 +73,9 @@ pub async fn create(
     .await
 }
 
-/// A draft that begins from an earlier content has its own change log and effective date to be written.
-pub(super) fn fresh(document: &mut Document) {
-    document.content.change_log = sopwith_domain::content::ChangeLog::default();
-    document.effective_at = None;
-    document.kind = sopwith_domain::content::ChangeKind::Material;
+/// A draft that begins from an earlier content has a change log of its own, still to be written.
+pub(super) fn fresh(content: Content) -> Content {
+    Content { change_log: ChangeLog::default(), ..content }
 }
 
 /// Replaces what a draft says.

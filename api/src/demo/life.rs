@@ -99,7 +99,7 @@ impl<'a> Life<'a> {
         for ((sample, sop), at) in changed.zip(self.times(SECOND)) {
             for (kind, content) in sample.versions.iter().skip(1) {
                 let author = self.author(sample)?;
-                versions::create(&self.call(author, at), *sop, None, Some(document(*kind, content)), None).await?;
+                versions::create(&self.call(author, at), *sop, None, document(*kind, content).into(), None).await?;
                 self.submit(sample, *sop, at.plus(HOUR)).await?;
                 self.approve(*sop, at.plus(3 * HOUR)).await?;
             }

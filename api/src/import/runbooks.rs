@@ -225,7 +225,7 @@ impl Import<'_> {
             }
             None if !known => Ok(Outcome::LeftAlone("its process has an SOP that no import made".to_owned())),
             None => {
-                versions::create(&call, sop, None, Some(document), None).await?;
+                versions::create(&call, sop, None, document.into(), None).await?;
                 Ok(Outcome::Updated(sop))
             }
         }

@@ -46,7 +46,7 @@ impl Family {
         };
         let mut summary = Summary::default();
         summary.set_quantile(figures.percentiles.iter().map(quantile).collect());
-        summary.set_sample_sum(seconds(figures.completion_sum));
+        summary.set_sample_sum(figures.completion_sum / 1e6);
         summary.set_sample_count(u64::try_from(figures.completed).unwrap_or(0));
         let mut metric = Metric::from_label(pairs(labels));
         metric.set_summary(summary);

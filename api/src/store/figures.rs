@@ -42,6 +42,8 @@ pub enum Bucket {
     Month,
 }
 
+/// The runs that ended: those whose finish is known, or how they ended.
+const ENDED: &str = "(finished_at IS NOT NULL OR outcome IS NOT NULL)";
 /// The runs that have a completion time. An abandoned one was not completed.
 const COMPLETED: &str =
     "started_at IS NOT NULL AND finished_at IS NOT NULL AND (outcome IS NULL OR outcome <> 'ABANDONED')";
@@ -111,7 +113,7 @@ pub struct Figures {
     /// Those with a completion time.
     pub completed: i64,
     /// The sum of completion times, in microseconds.
-    pub completion_sum: i64,
+    pub completion_sum: f64,
     /// Percentiles by their number; empty when nothing was completed.
     pub percentiles: BTreeMap<i64, Percentile>,
 }
@@ -135,11 +137,11 @@ pub async fn compute(db: &impl Connection, who: &FiguresReach, question: &Questi
             SUM(CASE WHEN adherence = 'DEVIATED' THEN 1 ELSE 0 END) AS deviated, \
             SUM(CASE WHEN adherence = 'NOT_FOLLOWED' THEN 1 ELSE 0 END) AS not_followed, \
             SUM(CASE WHEN adherence = 'UNKNOWN' THEN 1 ELSE 0 END) AS unknown, \
-            SUM(CASE WHEN finished_at IS NOT NULL THEN 1 ELSE 0 END) AS finished, \
-            SUM(CASE WHEN finished_at IS NOT NULL AND (errors > 0 OR outcome = 'FAILED') THEN 1 ELSE 0 END) AS failed, \
+            SUM(CASE WHEN {ENDED} THEN 1 ELSE 0 END) AS finished, \
+            SUM(CASE WHEN {ENDED} AND (errors > 0 OR outcome = 'FAILED') THEN 1 ELSE 0 END) AS failed, \
             SUM(violations) AS violations, \
             SUM(CASE WHEN {COMPLETED} THEN 1 ELSE 0 END) AS completed, \
-            CAST(COALESCE(SUM(CASE WHEN {COMPLETED} THEN finished_at - started_at END), 0) AS bigint) AS total \
+            SUM(CASE WHEN {COMPLETED} THEN CAST(finished_at - started_at AS double precision) END) AS total \
          FROM execution WHERE ",
         groups.selected
     ));
@@ -212,7 +214,7 @@ fn read(row: &QueryResult, groups: &Groups) -> Result<Figures> {
         with_errors: number("failed")?,
         violations: number("violations")?,
         completed: number("completed")?,
-        completion_sum: number("total")?,
+        completion_sum: row.try_get::<Option<f64>>("", "total")?.unwrap_or(0.0),
         percentiles: BTreeMap::new(),
     })
 }

@@ -195,20 +195,34 @@ fn permissions(text: &str) -> Result<BTreeSet<Permission>> {
     text.split_whitespace().map(parse).collect()
 }
 
-/// The roles that a person holds, with what each allows. A role that does not exist allows nothing, but may be named
-/// in a stage.
+/// The roles that a person holds, with what each allows: those that the token in hand claims, and those granted here.
+/// A role that does not exist allows nothing, but may be named in a stage.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn held_roles(db: &impl Connection, who: PersonId) -> Result<Vec<HeldRole>> {
-    let grants = grants_of(db, who).await?;
+pub async fn held_roles(
+    db: &impl Connection,
+    who: PersonId,
+    claimed: Vec<(String, Option<TeamId>)>,
+) -> Result<Vec<HeldRole>> {
+    let granted = grants_of(db, who).await?.into_iter().filter(|g| g.source != GrantSource::Claim.as_str());
+    let granted = granted.map(|g| (g.role, g.team_id.map(TeamId)));
     let roles = roles(db).await?;
-    let held = grants.into_iter().map(|g| HeldRole {
-        permissions: roles.get(&g.role).cloned().unwrap_or_default(),
-        team: g.team_id.map(TeamId),
-        role: g.role,
+    let held = claimed.into_iter().chain(granted).map(|(role, team)| HeldRole {
+        permissions: roles.get(&role).cloned().unwrap_or_default(),
+        team,
+        role,
     });
     Ok(held.collect())
+}
+
+/// The roles that claims gave a person when they were seen last.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn claimed_roles(db: &impl Connection, who: PersonId) -> Result<Vec<(String, Option<TeamId>)>> {
+    let claimed = grants_of(db, who).await?.into_iter().filter(|g| g.source == GrantSource::Claim.as_str());
+    Ok(claimed.map(|g| (g.role, g.team_id.map(TeamId))).collect())
 }
 
 /// Everyone who holds one of these roles, each with all of their roles.

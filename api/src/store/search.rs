@@ -72,8 +72,25 @@ fn texts(content: &Content) -> Texts {
         symptoms.extend(step.failures.iter().map(|failure| failure.symptom.clone()));
         tools.extend(step.tools.clone());
     }
-    let join = |parts: Vec<String>| split_names(&parts.join("\n"));
-    Texts { title: split_names(&content.title), symptoms: join(symptoms), tools: join(tools), body: join(body) }
+    let join = |parts: Vec<String>, most: usize| capped(split_names(&parts.join("\n")), most);
+    Texts {
+        title: split_names(&content.title),
+        symptoms: join(symptoms, MAX_SYMPTOMS),
+        tools: join(tools, MAX_TOOLS),
+        body: join(body, MAX_BODY),
+    }
+}
+
+/// The most bytes of each text that are indexed: PostgreSQL holds at most a megabyte of distinct words per document.
+const MAX_BODY: usize = 250_000;
+const MAX_SYMPTOMS: usize = 60_000;
+const MAX_TOOLS: usize = 20_000;
+
+fn capped(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
+    }
+    text
 }
 
 /// Adds, after every name such as `KubePodCrashLooping`, its words: whoever is woken at night types them apart.

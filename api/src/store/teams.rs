@@ -59,6 +59,17 @@ pub async fn by_key(db: &impl Connection, key: &str) -> Result<Option<Team>> {
     Ok(team::Entity::find().filter(team::Column::Key.eq(key)).one(db).await?)
 }
 
+/// Teams by key.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn by_keys(db: &impl Connection, keys: &[&String]) -> Result<Vec<Team>> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(team::Entity::find().filter(team::Column::Key.is_in(keys.iter().map(|k| k.as_str()))).all(db).await?)
+}
+
 /// Teams by id.
 ///
 /// # Errors

@@ -61,7 +61,11 @@ impl Lookup {
         let known = people::by_subjects(db, &issuer(source), &subjects).await?;
         Ok(Self {
             processes: found.into_iter().map(|p| (p.key, ProcessId(p.id))).collect(),
-            sops: sops.into_iter().map(|s| (s.code, (SopId(s.id), ProcessId(s.process_id)))).collect(),
+            sops: sops
+                .into_iter()
+                .filter(|s| s.was_published)
+                .map(|s| (s.code, (SopId(s.id), ProcessId(s.process_id))))
+                .collect(),
             codes,
             teams: teams::all(db).await?.into_iter().map(|t| (t.key, TeamId(t.id))).collect(),
             times,
@@ -115,6 +119,19 @@ impl Lookup {
         Ok(())
     }
 
+    /// Checks that what several events of a run named fits together.
+    pub(super) fn check_run(&self, run: &Run) -> std::result::Result<(), Rejection> {
+        let of_sop = run.sop.as_ref().and_then(|code| self.sops.get(code)).map(|(_, process)| *process);
+        let named = run.process.as_ref().map(|key| self.processes.get(key).copied());
+        match (of_sop, named) {
+            (Some(process), Some(named)) if named != Some(process) => {
+                let why = "the SOP that the run's events name is not of this process";
+                Err(Rejection::new(RejectionCode::Invalid, "process", why))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Makes the processes, teams and people that the reports taken name for the first time; answers what the audit
     /// chain is to say of it.
     pub(super) async fn create_missing(
@@ -129,7 +146,7 @@ impl Lookup {
         for key in std::mem::take(&mut self.missing_teams) {
             let code_prefix = teams::free_prefix(db, &key).await?;
             let new = NewTeam { id: TeamId(new_id()), key: key.clone(), name: key.clone(), code_prefix };
-            let team = TeamId(teams::insert(db, permit, new, call.now).await?.id);
+            let team = TeamId(teams::insert(db, permit, new, call.now).await.map_err(collided)?.id);
             entries.push(record::plain(call, "team.created", team, Some(team), told(&key)));
             self.teams.insert(key, team);
         }
@@ -137,7 +154,7 @@ impl Lookup {
             let description = format!("First seen in executions from {source}.");
             let input = ProcessInput { name: key.clone(), key: key.clone(), description, owner: None, team: None };
             let process = ProcessId(new_id());
-            process_app::insert(db, call, permit, process, &input).await?;
+            process_app::insert(db, call, permit, process, &input).await.map_err(collided)?;
             entries.push(record::plain(call, "process.created", process, None, told(&key)));
             self.processes.insert(key, process);
         }
@@ -184,4 +201,12 @@ impl Lookup {
 /// People as a source knows them are its own until they are linked.
 fn issuer(source: &str) -> String {
     format!("source:{source}")
+}
+
+/// Another batch made the same at the same time: worth another try, which will find it.
+fn collided(error: Error) -> Error {
+    match error {
+        Error::Refused(_) => Error::Collided,
+        other => other,
+    }
 }

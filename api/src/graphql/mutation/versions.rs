@@ -134,8 +134,12 @@ impl VersionMutation {
         };
         let answer = match ids() {
             Ok((sop, base)) => {
-                let given = input.content.map(|content| document(content, input.kind, input.effective_at));
-                versions::create(call, sop, base, given, key).await
+                let draft = versions::DraftInput {
+                    content: input.content.map(Into::into),
+                    kind: input.kind.into(),
+                    effective_at: input.effective_at.map(|at| at.0),
+                };
+                versions::create(call, sop, base, draft, key).await
             }
             Err(refusal) => Err(refusal.into()),
         };

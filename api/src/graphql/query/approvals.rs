@@ -70,6 +70,7 @@ impl ApprovalQuery {
     }
 
     /// The policies: which stages a change has to pass.
+    #[graphql(complexity = "100 * child_complexity + 1")]
     async fn policies(&self, ctx: &Context<'_>) -> Result<Vec<Policy>> {
         let call = ctx.data_unchecked::<Arc<Call>>();
         Ok(policies::all(call.store.read()).await?.into_iter().map(Policy).collect())

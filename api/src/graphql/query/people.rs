@@ -72,12 +72,14 @@ impl PeopleQuery {
     }
 
     /// All teams, by key.
+    #[graphql(complexity = "100 * child_complexity + 1")]
     async fn teams(&self, ctx: &Context<'_>) -> Result<Vec<Team>> {
         let call = ctx.data_unchecked::<Arc<Call>>();
         Ok(teams::all(call.store.read()).await?.into_iter().map(Team).collect())
     }
 
     /// All roles, by name.
+    #[graphql(complexity = "100 * child_complexity + 1")]
     async fn roles(&self, ctx: &Context<'_>) -> Result<Vec<Role>> {
         let call = ctx.data_unchecked::<Arc<Call>>();
         let roles = people::roles(call.store.read()).await?;

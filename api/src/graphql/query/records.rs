@@ -141,7 +141,7 @@ impl RecordQuery {
 
     /// Adoption, completion time, error rate and violations of the runs that you read, grouped as you say, in the
     /// order of their groups; training runs are not in them. At most 2,000 groups.
-    #[graphql(complexity = "20 * child_complexity + 100")]
+    #[graphql(complexity = "20 * child_complexity + 2000")]
     async fn figures(
         &self,
         ctx: &Context<'_>,

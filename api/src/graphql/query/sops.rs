@@ -173,7 +173,7 @@ impl SopQuery {
 
     /// Published procedures that fit a text: a symptom, a tool, a name, a line of a log. Best first; those with all of
     /// its words, or where there are none those with any of them.
-    #[graphql(complexity = "page_size(first, None) * child_complexity + 1")]
+    #[graphql(complexity = "page_size(first, None) * child_complexity + 500")]
     async fn search(
         &self,
         ctx: &Context<'_>,

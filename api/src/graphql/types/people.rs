@@ -164,6 +164,7 @@ impl Me {
     }
 
     /// Your grants: where each role comes from.
+    #[graphql(complexity = "100 * child_complexity + 1")]
     async fn grants(&self) -> Result<Vec<Grant>> {
         let grants = stored::grants_of(self.0.store.read(), self.0.actor.person).await?;
         Ok(grants.into_iter().map(Grant).collect())

@@ -103,10 +103,11 @@ impl Version {
         Ok(ids.into_iter().filter_map(|id| people.remove(&PersonKey(id))).map(Person).collect())
     }
 
-    /// Its passages through approval, newest first.
+    /// Its passages through approval, newest first; for who sees no drafts, only the one that approved it.
     async fn approval_requests(&self, ctx: &Context<'_>) -> Result<Vec<ApprovalRequest>> {
+        let drafts = sop(ctx, self.0.sop_id).await?.is_some_and(|sop| sop.sight.drafts);
         let rows = load(ctx, VersionRequestsKey(self.0.id)).await?.unwrap_or_default();
-        Ok(rows.into_iter().map(ApprovalRequest).collect())
+        Ok(rows.into_iter().filter(|row| drafts || row.state == "APPROVED").map(ApprovalRequest).collect())
     }
 
     /// Why it was returned or given up, where it was.

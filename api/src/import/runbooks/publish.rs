@@ -115,7 +115,8 @@ async fn decide_as(store: &Store, by: &Importer, request: &Request, team: TeamId
         content: request.content,
         comment: format!("Recorded by the runbook import on behalf of {name}, {standing}"),
     };
-    let roles = people::held_roles(store.read(), who.person).await?;
+    let claimed = people::claimed_roles(store.read(), who.person).await?;
+    let roles = people::held_roles(store.read(), who.person, claimed).await?;
     let actor = Actor { person: who.person, roles, source: None, auth_time: None };
     approvals::decide(&by.call_as(actor), input).await?;
     Ok(())
