@@ -84,7 +84,7 @@ both! {
         expected.extend([("approval.requested", "ann"), ("approval.decided", "amy"), ("approval.closed", "amy")]);
         expected.extend([("version.retired", "amy"), ("sop.state_changed", "amy")]);
         // And each of the place's people came with roles.
-        expected.extend(["root", "ann", "rob", "amy", "mia", "vic"].map(|who| ("person.roles_claimed", who)));
+        expected.extend(["root", "ann", "rob", "amy", "mia", "vic"].map(|who| ("person.created", who)));
         let mut wanted = pairs(&expected);
         let mut found = told(&all);
         assert_eq!(found.len(), wanted.len(), "{found:#?}");
@@ -120,7 +120,7 @@ both! {
         let answer = respond(request.header("x-request-id", "ticket-4711").json(&body)).await;
         assert_eq!(answer.headers["x-request-id"], "ticket-4711");
         let all = entries(&admin, json!({})).await;
-        assert_eq!(told(&all), pairs(&[("person.roles_claimed", "root"), ("team.created", "root")]));
+        assert_eq!(told(&all), pairs(&[("person.created", "root"), ("team.created", "root")]));
         assert!(all.iter().all(|entry| entry["requestId"] == "ticket-4711"), "{all:?}");
         assert_eq!((&all[0]["oldValue"], &all[0]["newValue"]), (&json!({"roles": []}), &json!({"roles": ["admin"]})));
         assert_eq!(all[1]["newValue"]["key"], "ops");

@@ -64,6 +64,7 @@ async fn refresh(
         email_verified: identity.email_verified,
         digest: digest.to_owned(),
     };
+    let known = people::by_subject(&tx, &identity.issuer, &identity.subject).await?.is_some();
     let person = PersonId(people::upsert(&tx, PersonId(new_id()), &profile, now).await?.id);
     let before = claimed(&tx, person).await?;
     let (mut grants, mut entries) = (Vec::new(), Vec::new());
@@ -79,10 +80,14 @@ async fn refresh(
     }
     people::replace_claimed(&tx, person, grants, now).await?;
     let after = claimed(&tx, person).await?;
-    if before != after {
-        let (old, new) = (json!({"roles": before}), json!({"roles": after}));
-        entries.push(entry(person, "person.roles_claimed", person, None, (old, new), now));
-    }
+    // Names and addresses stay outside of the chain, so that they can be erased without breaking it.
+    let action = match (known, before != after) {
+        (false, _) => "person.created",
+        (true, true) => "person.roles_claimed",
+        (true, false) => "person.refreshed",
+    };
+    let (old, new) = (json!({"roles": before}), json!({"roles": after}));
+    entries.push(entry(person, action, person, None, (old, new), now));
     for entry in &mut entries {
         request_id.clone_into(&mut entry.request_id);
     }

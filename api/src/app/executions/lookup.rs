@@ -168,7 +168,9 @@ impl Lookup {
                 digest: String::new(),
             };
             let person = people::upsert(db, PersonId(new_id()), &profile, call.now).await?;
-            self.people.insert(subject, PersonId(person.id));
+            let person = PersonId(person.id);
+            entries.push(record::plain(call, "person.created", person, None, json!({"source": source})));
+            self.people.insert(subject, person);
         }
         Ok(entries)
     }
