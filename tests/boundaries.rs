@@ -121,6 +121,29 @@ both! {
         assert_eq!(figures["figures"][0]["completionTime"]["open"], 0);
     }
 
+    async fn what_is_rejected_leaves_nothing_behind(world: World) {
+        let place = place(&world).await;
+        let made = crate::story::published(&place, "Reset a password").await;
+        let tracker = world.client(&["integration", "author"], "tracker").with_source("tracker");
+        let send = |item: Value| json!({"input": {"source": "tracker", "mode": "LIVE", "executions": [item]}});
+        tracker.mutate(RECORD, send(json!({"eventId": "a", "runId": "r", "sop": made.code,
+            "startedAt": "2026-01-02T00:00:00Z"}))).await;
+        let before = world.query_i64("SELECT COUNT(*) FROM audit_entry").await;
+        for (item, path) in [
+            // Another process than the run's SOP is for, and an end before the beginning that another event told.
+            (json!({"eventId": "b", "runId": "r", "revision": 2, "process": "made-up", "team": "made-up"}), "process"),
+            (json!({"eventId": "c", "runId": "r", "revision": 2, "sop": made.code, "team": "made-up",
+                "actor": {"subject": "nobody"}, "finishedAt": "2026-01-01T00:00:00Z"}), "finishedAt"),
+        ] {
+            let answer = tracker.mutate(RECORD, send(item)).await;
+            assert_eq!(answer["results"][0]["rejection"]["path"], json!([path]), "{answer}");
+        }
+        assert_eq!(world.query_i64("SELECT COUNT(*) FROM process WHERE key = 'made-up'").await, 0);
+        assert_eq!(world.query_i64("SELECT COUNT(*) FROM team WHERE key = 'made-up'").await, 0);
+        assert_eq!(world.query_i64("SELECT COUNT(*) FROM person WHERE subject = 'nobody'").await, 0);
+        assert_eq!(world.query_i64("SELECT COUNT(*) FROM audit_entry").await, before);
+    }
+
     async fn a_procedure_of_any_allowed_size_can_be_published(world: World) {
         let place = place(&world).await;
         let process = process(&place.author, &json!(place.team), "long").await;

@@ -142,6 +142,7 @@ impl Taking {
         }
         match report.check(self.now).and_then(|()| self.lookup.check(report)).and_then(|()| self.merge(report)) {
             Ok(answer) => {
+                self.lookup.note(report);
                 self.taken.insert(report.event_id.clone(), fingerprint.clone());
                 let (id, run_id) = (report.event_id.clone(), report.run_id.clone());
                 self.events.push(Event { id, fingerprint, run_id, occurred_at: report.occurred_at });

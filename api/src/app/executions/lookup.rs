@@ -77,22 +77,16 @@ impl Lookup {
         })
     }
 
-    /// Checks what a report names, and notes what is to be made for it.
-    pub(super) fn check(&mut self, report: &Report) -> std::result::Result<(), Rejection> {
+    /// Checks what a report names.
+    pub(super) fn check(&self, report: &Report) -> std::result::Result<(), Rejection> {
         let refuse = |code, path: &str, what: &str| Err(Rejection::new(code, path, format!("there is no {what}")));
         let may_make = |key: &str| self.may_create && is_key(key);
-        let new_process = match &report.process {
-            Some(key) if self.processes.contains_key(key) => None,
-            Some(key) if may_make(key) => Some(key.clone()),
-            Some(_) => return refuse(RejectionCode::UnknownProcess, "process", "process of this key"),
-            None => None,
-        };
-        let new_team = match &report.team {
-            Some(key) if self.teams.contains_key(key) => None,
-            Some(key) if may_make(key) => Some(key.clone()),
-            Some(_) => return refuse(RejectionCode::UnknownTeam, "team", "team of this key"),
-            None => None,
-        };
+        if report.process.as_ref().is_some_and(|key| !self.processes.contains_key(key) && !may_make(key)) {
+            return refuse(RejectionCode::UnknownProcess, "process", "process of this key");
+        }
+        if report.team.as_ref().is_some_and(|key| !self.teams.contains_key(key) && !may_make(key)) {
+            return refuse(RejectionCode::UnknownTeam, "team", "team of this key");
+        }
         if let Some(code) = &report.sop {
             let Some((sop, process)) = self.sops.get(code) else {
                 return refuse(RejectionCode::UnknownSop, "sop", "SOP of this code");
@@ -109,14 +103,21 @@ impl Lookup {
                 return refuse(RejectionCode::UnknownVersion, "version", "version of this label that was in force");
             }
         }
-        self.missing_processes.extend(new_process);
-        self.missing_teams.extend(new_team);
+        Ok(())
+    }
+
+    /// Notes what is to be made for a report that was taken.
+    pub(super) fn note(&mut self, report: &Report) {
+        let missing = |key: &&String, known: bool| !known && is_key(key);
+        let process = report.process.as_ref().filter(|key| missing(key, self.processes.contains_key(*key)));
+        let team = report.team.as_ref().filter(|key| missing(key, self.teams.contains_key(*key)));
+        self.missing_processes.extend(process.cloned());
+        self.missing_teams.extend(team.cloned());
         if let Some(actor) = &report.actor
             && !self.people.contains_key(&actor.subject)
         {
             self.actors.insert(actor.subject.clone(), actor.clone());
         }
-        Ok(())
     }
 
     /// Checks that what several events of a run named fits together.
