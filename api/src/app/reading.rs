@@ -16,11 +16,9 @@ pub struct Sight {
     pub sop: bool,
     /// Drafts, versions in review, requests.
     pub drafts: bool,
-    /// Executions and figures.
-    pub figures: bool,
 }
 
-/// What an actor sees of each of these SOPs, with one statement for all of them.
+/// What an actor sees of each of these SOPs, with as many statements for all of them as for one.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -37,7 +35,7 @@ pub async fn sights(db: &impl Connection, actor: &Actor, rows: &[SopRow]) -> Res
             stages: stages.remove(&row.id).unwrap_or_default(),
         };
         let may = |action| decide(actor, action, Resource::Sop(&facts)).is_ok();
-        (row.id, Sight { sop: may(Action::ReadSop), drafts: may(Action::ReadDraft), figures: may(Action::ReadFigures) })
+        (row.id, Sight { sop: may(Action::ReadSop), drafts: may(Action::ReadDraft) })
     };
     Ok(rows.iter().map(sight).collect())
 }

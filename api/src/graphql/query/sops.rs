@@ -140,7 +140,7 @@ impl SopQuery {
         let db = call.store.read();
         let page = stored::list(db, &call.actor.visibility(), &filter, (order, descending), &window).await?;
         let sights = crate::app::reading::sights(db, &call.actor, &page.rows).await?;
-        let unseen = crate::app::reading::Sight { sop: false, drafts: false, figures: false };
+        let unseen = crate::app::reading::Sight { sop: false, drafts: false };
         Ok(list(
             page,
             Counted::Sops(filter),
