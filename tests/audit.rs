@@ -165,7 +165,7 @@ both! {
         assert_eq!(told(new), pairs(&expected));
         let refused = &new[1];
         assert_eq!((&refused["object"], &refused["sop"]["code"]), (&json!(request), &json!(made.code)));
-        assert_eq!(refused["newValue"], json!({"verdict": "APPROVE", "content": made.hash}));
+        assert_eq!(refused["newValue"], json!({"verdict": "APPROVE", "content": made.hash, "code": "FORBIDDEN"}));
         assert!(refused["reason"].as_str().is_some_and(|why| !why.is_empty()));
         assert_eq!(refused["teamId"], json!(place.team), "its manager reads it");
         assert_eq!(world.query_i64("SELECT COUNT(*) FROM approval_decision").await, 0);

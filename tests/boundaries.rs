@@ -41,6 +41,22 @@ both! {
         assert_eq!(seen["version"]["approvalRequests"].as_array().unwrap().len(), 2);
     }
 
+    async fn what_was_rejected_stays_readable_for_who_sees_drafts(world: World) {
+        let place = place(&world).await;
+        let made = draft(&place, &place.author, &place.process, "Reset a password").await;
+        let request = submit(&place.author, &made).await;
+        let back = decide(&place.reviewer, &request, &made.hash, "REJECT", "the title is wrong").await;
+        let input = json!({"id": made.version, "expectedRevision": back["version"]["revision"], "content": content("Unlock an account")});
+        place.author.mutate(crate::story::EDIT, json!({"input": input})).await;
+        let query = "query($id: ID!) { approvalRequest(id: $id) { state contentHash content { title steps { key } }
+            version { content { title } } } }";
+        let seen = place.reviewer.ok(query, json!({"id": request})).await["approvalRequest"].take();
+        assert_eq!((&seen["state"], &seen["contentHash"]), (&json!("REJECTED"), &json!(made.hash)));
+        assert_eq!(seen["content"], json!({"title": "Reset a password", "steps": [{"key": "identify"}, {"key": "reset"}]}));
+        assert_eq!(seen["version"]["content"]["title"], "Unlock an account");
+        assert_eq!(place.viewer.ok(query, json!({"id": request})).await["approvalRequest"], Value::Null);
+    }
+
     async fn a_process_of_a_team_is_for_that_team_to_document(world: World) {
         let place = place(&world).await;
         let other = world.client(&["author@dev"], "dan");
@@ -87,9 +103,10 @@ both! {
         let codes: Vec<&Value> = answers.iter().flat_map(|a| a["approvalDecide"]["userErrors"].as_array().unwrap())
             .map(|error| &error["code"]).collect();
         assert_eq!(codes, vec![&json!("CONFLICT"); 6], "{answers:?}");
-        let accused = world.query_i64("SELECT COUNT(*) FROM audit_entry WHERE action = 'approval.refused'").await;
-        assert_eq!(accused, 0);
         assert_eq!(decide_refused(&place.reviewer, &request, &made.hash, "APPROVE").await.code, "CONFLICT");
+        let told = "SELECT COUNT(*) FROM audit_entry WHERE action = 'approval.refused' AND new_value LIKE";
+        assert_eq!(world.query_i64(&format!("{told} '%FORBIDDEN%'")).await, 0);
+        assert_eq!(world.query_i64(&format!("{told} '%CONFLICT%'")).await, 7, "each is on record as what it was");
     }
 
     async fn no_batch_breaks_the_figures(world: World) {

@@ -20,7 +20,7 @@ use self::place::Place;
 use crate::auth::token::AuthConfig;
 use crate::cli::{CliError, migrate};
 use crate::config::Config;
-use crate::telemetry;
+use crate::{metrics, server, telemetry};
 
 /// Starts a service to try out.
 #[derive(Debug, clap::Args)]
@@ -66,8 +66,9 @@ pub async fn run(args: DemoArgs, config: Config) -> Result<(), CliError> {
     }
     migrate::apply(&store).await?;
     let greeting = Greeting::compose(&store, &cast, &place).await?;
-    telemetry::init(&config.log)?;
-    crate::server::run(config, store, move |address| greeting.print(address, args.json)).await?;
+    let waits = metrics::pool_waits().map_err(server::Failure::Metrics)?;
+    telemetry::init(&config.log, waits.clone())?;
+    server::run(config, store, waits, move |address| greeting.print(address, args.json)).await?;
     Ok(())
 }
 

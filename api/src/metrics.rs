@@ -9,18 +9,27 @@ mod series;
 
 use std::time::Duration;
 
-use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec, Registry, TextEncoder};
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Registry, TextEncoder};
 use sopwith_domain::approval::Verdict;
 use sopwith_domain::execution::{Mode, Report};
 
 use self::executions::Executions;
-use self::series::{LONG, Maker};
+use self::series::{LONG, Maker, SHORT};
 use crate::app::executions::Answer;
 
 pub use operations::{Operations, Reason};
 
 /// The media type of the text format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// How long it took to get a connection to the database: filled by the logging, which begins before all else.
+///
+/// # Errors
+/// Never, unless its name were malformed.
+pub fn pool_waits() -> prometheus::Result<Histogram> {
+    let help = "How long it took to get a connection to the database.";
+    Histogram::with_opts(HistogramOpts::new("sop_db_pool_acquire_duration_seconds", help).buckets(SHORT.to_vec()))
+}
 
 /// The figures of this process, in a registry of their own.
 #[derive(Debug)]
@@ -34,12 +43,13 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// All series that can be known in advance, at zero.
+    /// All series that can be known in advance, at zero, and how long the database's pools let somebody wait.
     ///
     /// # Errors
     /// When two series have one name.
-    pub fn new() -> prometheus::Result<Self> {
+    pub fn new(waits: Histogram) -> prometheus::Result<Self> {
         let registry = Registry::new();
+        registry.register(Box::new(waits))?;
         let make = Maker(&registry);
         make.gauges("sop_build_info", "The version that runs; always 1.", &["version"])?
             .with_label_values(&[env!("CARGO_PKG_VERSION")])

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, dev, web};
+use prometheus::Histogram;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::edge::Edge;
@@ -57,13 +58,18 @@ pub enum Failure {
 }
 
 /// Serves until SIGTERM or SIGINT, then ends what is under way and closes the database. `started` is told the address
-/// once requests are taken.
+/// once requests are taken. `waits` is what the logging observes of the database's pools.
 ///
 /// # Errors
 /// [`Failure`], when it cannot begin or does not end well.
-pub async fn run(config: Config, mut store: Store, started: impl FnOnce(SocketAddr)) -> Result<(), Failure> {
+pub async fn run(
+    config: Config,
+    mut store: Store,
+    waits: Histogram,
+    started: impl FnOnce(SocketAddr),
+) -> Result<(), Failure> {
     store.observe(statements::observed);
-    let edge = Arc::new(Edge::new(&config, store.clone())?);
+    let edge = Arc::new(Edge::new(&config, store.clone(), waits)?);
     let mut signals = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
     let (server, address) = listen(&config, Arc::clone(&edge))?;
     let handle = server.handle();

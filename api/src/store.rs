@@ -28,6 +28,7 @@ use sea_orm::{
 use sopwith_domain::time::Timestamp;
 
 use crate::error::{Error, Result};
+use crate::telemetry::acquire;
 
 pub use sea_orm::ConnectionTrait as Connection;
 pub use uuid::Uuid;
@@ -55,6 +56,7 @@ impl Store {
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let mut options = ConnectOptions::new(url);
             options.max_connections(max_connections).acquire_timeout(PATIENCE).sqlx_logging(false);
+            options.map_sqlx_postgres_pool_opts(|o| o.acquire_time_level(acquire::LEVEL));
             let pool = Database::connect(options).await?;
             Ok(Self { write: pool.clone(), read: pool })
         } else {
@@ -120,6 +122,7 @@ impl Store {
 async fn sqlite(url: &str, connections: u32) -> Result<DatabaseConnection> {
     let mut options = ConnectOptions::new(url);
     options.max_connections(connections).acquire_timeout(PATIENCE).sqlx_logging(false);
+    options.map_sqlx_sqlite_pool_opts(|o| o.acquire_time_level(acquire::LEVEL));
     // The settings that make it durable and let readers go on while one writes.
     options.map_sqlx_sqlite_opts(|o| {
         o.journal_mode(SqliteJournalMode::Wal)

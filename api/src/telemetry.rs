@@ -1,12 +1,18 @@
 //! Logging: structured lines on standard error.
 
+pub mod acquire;
 pub mod statements;
 
 use std::io::IsTerminal as _;
 use std::panic::PanicHookInfo;
+use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
+use prometheus::Histogram;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, fmt, registry};
 
+use self::acquire::Acquired;
 use crate::config::{LogConfig, LogFormat};
 
 /// Why logging cannot begin.
@@ -20,17 +26,20 @@ pub enum TelemetryError {
     Twice,
 }
 
-/// Begins logging for a service: every line, panics included, has the configured format.
+/// Begins logging for a service: every line, panics included, has the configured format. How long the database's pools
+/// let somebody wait goes to `waits`, in seconds.
 ///
 /// # Errors
 /// When the filter cannot be read, or logging has begun before.
-pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
+pub fn init(config: &LogConfig, waits: Histogram) -> Result<(), TelemetryError> {
     let filter = EnvFilter::try_new(&config.filter).map_err(|_| TelemetryError::Filter)?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let begun = match config.format {
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
-        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = match config.format {
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed(),
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
     };
+    let acquired = Acquired(move |waited: Duration| waits.observe(waited.as_secs_f64())).with_filter(acquire::only());
+    let begun = registry().with(lines.with_filter(filter)).with(acquired).try_init();
     begun.map_err(|_| TelemetryError::Twice)?;
     std::panic::set_hook(Box::new(log_panic));
     Ok(())

@@ -62,6 +62,29 @@ impl Refusal {
         }
     }
 
+    /// All that it says, in one line: an invalid input's problems with where they are.
+    #[must_use]
+    pub fn told(&self) -> String {
+        match self {
+            Self::Invalid(problems) => {
+                let told = problems.iter().map(|p| format!("{}: {}", p.path.join("."), p.message));
+                told.collect::<Vec<_>>().join("; ")
+            }
+            other => other.to_string(),
+        }
+    }
+
+    /// What kind of refusal it is, as clients are told.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) => "NOT_FOUND",
+            Self::Forbidden(_) => "FORBIDDEN",
+            Self::Conflict { .. } => "CONFLICT",
+            Self::Invalid(_) => "INVALID",
+        }
+    }
+
     /// A refusal for lack of a permission.
     pub fn forbidden(message: impl Into<String>) -> Self {
         Self::Forbidden(message.into())

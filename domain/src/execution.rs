@@ -214,6 +214,9 @@ pub struct Report {
     pub steps: Vec<StepRecord>,
     /// Anything else, as text by name.
     pub attributes: Option<BTreeMap<String, String>>,
+    /// A name that the list of attributes had twice: refused, since nobody can say which value is meant.
+    #[serde(skip)]
+    pub repeated_attribute: Option<String>,
 }
 
 /// Why a report is not taken, and where.
@@ -358,6 +361,9 @@ impl Report {
         for (i, violation) in violations.iter().enumerate() {
             check_name(&format!("violations.{i}.kind"), &violation.kind)?;
             check_value(&format!("violations.{i}.detail"), &violation.detail)?;
+        }
+        if let Some(name) = &self.repeated_attribute {
+            return Err(invalid("attributes".to_owned(), &format!("the name '{name}' is given twice")));
         }
         for (name, value) in attributes.into_iter().flatten() {
             check_name("attributes", name)?;

@@ -45,6 +45,18 @@ impl Dump {
         assert!(gone.is_empty() && new.is_empty(), "{after} changed something:\n- {gone:#?}\n+ {new:#?}");
     }
 
+    /// Panics unless a refused mutation changed nothing, but that an attempt at a decision is on record. Answers what the
+    /// database holds now.
+    pub async fn assert_refused(&self, world: &World, mutation: &str) -> Self {
+        let now = Self::take(world).await;
+        if mutation == "approvalDecide" {
+            self.assert_one_refusal(&now, mutation);
+        } else {
+            self.assert_same(&now, mutation);
+        }
+        now
+    }
+
     /// Panics unless the later one has one audit entry more, of a refused decision, and nothing else.
     pub fn assert_one_refusal(&self, later: &Self, after: &str) {
         let (gone, new) = (later.added(self), self.added(later));

@@ -130,15 +130,18 @@ both! {
         let withdrawn = samples.of("approvalWithdraw").input["requestId"].as_str().unwrap().to_owned();
         place.author.mutate(crate::story::WITHDRAW, json!({"input": {"requestId": withdrawn}})).await;
         let cases = vec![
-            ("approvalDecide", "another content", with(&sample.input, "/contentHash", json!(wrong_hash)), refused("CONFLICT")),
             ("approvalDecide", "half a hash", with(&sample.input, "/contentHash", json!(&samples.decided.hash[..32])), invalid("contentHash")),
-            ("approvalDecide", "a closed request", with(&sample.input, "/requestId", json!(withdrawn)), refused("CONFLICT")),
             ("approvalWithdraw", "a closed request", json!({"requestId": withdrawn}), refused("CONFLICT")),
         ];
         refuse(&world, &samples, cases).await;
 
-        // Whoever may not decide leaves a trace, once for each attempt; whoever does not see the request leaves none.
+        // Whoever tries to decide in vain leaves a trace, once for each attempt, whatever stood in the way.
         let hash = samples.decided.hash.as_str();
+        for (asked, hash, what) in [(&request, wrong_hash.as_str(), "another content"), (&withdrawn, hash, "a closed request")] {
+            let before = Dump::take(&world).await;
+            assert_eq!(decide_refused(&place.reviewer, asked, hash, "APPROVE").await.code, "CONFLICT", "{what}");
+            before.assert_one_refusal(&Dump::take(&world).await, what);
+        }
         for who in [&place.author, &place.approver, &place.admin, &place.manager] {
             let before = Dump::take(&world).await;
             assert_eq!(decide_refused(who, &request, hash, "APPROVE").await.code, "FORBIDDEN");
@@ -150,7 +153,7 @@ both! {
         before.assert_one_refusal(&Dump::take(&world).await, "a second decision");
         let before = Dump::take(&world).await;
         assert_eq!(decide_refused(&place.viewer, &request, hash, "APPROVE").await.code, "NOT_FOUND");
-        before.assert_same(&Dump::take(&world).await, "a decision of who does not see it");
+        before.assert_one_refusal(&Dump::take(&world).await, "a decision of who does not see it");
     }
 
     async fn drafts_of_published_sops_stay_hidden(world: World) {

@@ -177,8 +177,9 @@ async fn sop_samples(world: &World, place: &Place, public: &Draft) -> Vec<Sample
         sample(
             "sopRetire",
             &place.author,
-            json!({"id": leaving.sop, "expectedRevision": revision, "reason": "Gone.", "successorId": public.sop}),
-            &["/reason"],
+            json!({"id": leaving.sop, "expectedRevision": revision, "reason": "Gone.", "successorId": public.sop,
+                "idempotencyKey": "retire-1"}),
+            &["/reason", "/idempotencyKey"],
             "FORBIDDEN",
         ),
         sample(
@@ -225,7 +226,12 @@ async fn version_samples(place: &Place) -> Vec<Sample> {
             &["/content/title"],
             "NOT_FOUND",
         ),
-        by_author("versionSubmit", json!({"id": submitted.version, "expectedRevision": 1}), &[], "NOT_FOUND"),
+        by_author(
+            "versionSubmit",
+            json!({"id": submitted.version, "expectedRevision": 1, "idempotencyKey": "submit-1"}),
+            &["/idempotencyKey"],
+            "NOT_FOUND",
+        ),
         by_author(
             "versionDiscard",
             json!({"id": discarded.version, "expectedRevision": 1, "reason": "not needed"}),
@@ -241,7 +247,8 @@ async fn approval_samples(world: &World, place: &Place, decided: &Draft) -> Vec<
     let withdrawn = submit(&place.author, &withdrawn).await;
     let colleague = world.client(&["author@ops"], "ada");
     person(&colleague).await;
-    let decision = json!({"requestId": request, "verdict": "REJECT", "contentHash": decided.hash, "comment": "No."});
+    let decision = json!({"requestId": request, "verdict": "REJECT", "contentHash": decided.hash, "comment": "No.",
+        "idempotencyKey": "decide-1"});
     let sample = |mutation, who: &Client, input, needed| Sample {
         mutation,
         who: who.clone(),
@@ -251,7 +258,7 @@ async fn approval_samples(world: &World, place: &Place, decided: &Draft) -> Vec<
         insider: colleague.clone(),
     };
     vec![
-        sample("approvalDecide", &place.reviewer, decision, &["/contentHash", "/comment"]),
+        sample("approvalDecide", &place.reviewer, decision, &["/contentHash", "/comment", "/idempotencyKey"]),
         sample("approvalWithdraw", &place.author, json!({"requestId": withdrawn}), &[]),
     ]
 }

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::story::{
-    CREATE_PROCESS, CREATE_SOP, CREATE_TEAM, CREATE_VERSION, DISCARD, Place, REVIVE, content, place, process, text,
+    CREATE_PROCESS, CREATE_SOP, CREATE_TEAM, CREATE_VERSION, DECIDE, DISCARD, Place, RETIRE, REVIVE, SUBMIT, content, look,
+    place, process, submit, text,
 };
 use crate::support::{Client, World, both};
 
@@ -53,6 +54,12 @@ async fn cases(place: &Place) -> Vec<Case> {
         |query, who: &Client, input, other, made, table| Case { query, who: who.clone(), input, other, made, table };
     let sop = json!({"processId": documented, "teamId": place.team, "risk": "LOW", "content": content("Made")});
     let revive = json!({"id": retired.sop, "expectedRevision": gone["sop"]["revision"]});
+    let submitted = super::fresh(place, "submitted", "Submitted").await;
+    let submission = json!({"id": submitted.version, "expectedRevision": 1});
+    let decided = super::fresh(place, "decided", "Decided").await;
+    let request = submit(author, &decided).await;
+    let leaving = super::fresh_published(place, "leaving", "Leaving").await;
+    let retirement = json!({"id": leaving.sop, "expectedRevision": look(author, &leaving.sop).await["revision"], "reason": "gone"});
     vec![
         case(CREATE_TEAM, admin, json!({"key": "dev", "name": "Dev"}), json!({"name": "Devs"}), "/team/id", "team"),
         case(
@@ -81,6 +88,16 @@ async fn cases(place: &Place) -> Vec<Case> {
             "version",
         ),
         case(REVIVE, author, revive, json!({"basedOnId": retired.version}), "/version/id", "version"),
+        case(SUBMIT, author, submission, json!({"expectedRevision": 2}), "/approvalRequest/id", "approval_request"),
+        case(
+            DECIDE,
+            &place.reviewer,
+            json!({"requestId": request, "contentHash": decided.hash, "verdict": "APPROVE"}),
+            json!({"comment": "looks fine"}),
+            "/approvalRequest/id",
+            "approval_decision",
+        ),
+        case(RETIRE, author, retirement, json!({"reason": "another"}), "/approvalRequest/id", "approval_request"),
     ]
 }
 

@@ -105,6 +105,7 @@ both! {
             (r#"sop_graphql_operations_total{operation="executionsRecord",type="mutation"}"#, 4.0),
             (r#"sop_approval_duration_seconds_count{decision="APPROVE"}"#, 2.0),
         ]);
+        assert!(series["sop_db_pool_acquire_duration_seconds_count"] > 10.0, "every statement takes a connection");
         lint("/metrics", &page);
     }
 

@@ -66,6 +66,10 @@ both! {
         }
         let seen = place.manager.ok("{ figures { runs violations { events } } }", json!({})).await;
         assert_eq!(seen["figures"][0], json!({"runs": 8, "violations": {"events": 1}}), "what is found counts");
+        // Where neither start nor end is known, the time of the event tells.
+        let item = json!({"eventId": "o", "runId": "o", "sop": first.code, "version": "1.0", "occurredAt": until.to_rfc3339()});
+        assert_eq!(reporter.one(item).await["status"], "CREATED");
+        assert_eq!(reporter.run(&place.manager, "o").await["violations"][0]["kind"], "OUTDATED_VERSION");
 
         // A label that is not, and never was, in force.
         let input = json!({"input": {"sopId": first.sop}});

@@ -9,7 +9,7 @@ use sopwith_domain::content::{ContentHash, MAX_TEXT};
 use sopwith_domain::error::Refusal;
 use sopwith_domain::ids::{DecisionId, PersonId, RequestId, SopId};
 
-use super::{Call, record};
+use super::{Call, IdempotencyKey, record};
 use crate::clock::new_id;
 use crate::error::{Error, Result};
 use crate::store::approvals::{self as stored, RequestRow};
@@ -28,19 +28,32 @@ pub struct DecisionInput {
     pub comment: String,
 }
 
-/// Takes a decision. A refused attempt is recorded in a transaction of its own.
+/// A decision that was taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Decided {
+    /// In which request.
+    pub request: RequestId,
+    /// Whether it was taken now, and not by the same call before.
+    pub anew: bool,
+}
+
+/// Takes a decision. A refused attempt is recorded in a transaction of its own, whatever stood in its way: a role, the
+/// separation of duties, other content than was seen, a request that is closed or hidden.
 ///
 /// # Errors
 /// Those of [`sopwith_domain::lifecycle::Procedure::decide`]; `NotFound` for a request that the actor may not see.
-pub async fn decide(call: &Call, input: DecisionInput) -> Result<RequestId> {
-    let answer = retry(|| decide_once(call, &input)).await;
-    if let Err(Error::Refused(Refusal::Forbidden(why))) = &answer {
+pub async fn decide(call: &Call, input: DecisionInput, key: Option<IdempotencyKey>) -> Result<Decided> {
+    let answer = retry(|| decide_once(call, &input, key.as_ref())).await;
+    // Input that cannot be read as a decision is no attempt at one.
+    if let Err(Error::Refused(why)) = &answer
+        && !matches!(why, Refusal::Invalid(_))
+    {
         retry(|| record_refusal(call, &input, why)).await?;
     }
     answer
 }
 
-async fn decide_once(call: &Call, input: &DecisionInput) -> Result<RequestId> {
+async fn decide_once(call: &Call, input: &DecisionInput, key: Option<&IdempotencyKey>) -> Result<Decided> {
     if input.comment.chars().count() > MAX_TEXT || input.comment.contains('\0') {
         return Err(Refusal::invalid("comment", format!("at most {MAX_TEXT} characters, without U+0000")).into());
     }
@@ -48,6 +61,9 @@ async fn decide_once(call: &Call, input: &DecisionInput) -> Result<RequestId> {
     let sop = SopId(find(&tx, input.request).await?.sop_id);
     // Locked first, and looked at again: it may have been closed in the meantime.
     let (procedure, _) = call.open(&tx, sop, Action::ReadDraft).await.map_err(hidden)?;
+    if call.made_before(&tx, "approvalDecide", key, input.request.0).await?.is_some() {
+        return Ok(Decided { request: input.request, anew: false });
+    }
     let row = find(&tx, input.request).await?;
     if row.closed_at.is_some() {
         return Err(Refusal::conflict(format!("the request is {}", row.state)).into());
@@ -63,18 +79,19 @@ async fn decide_once(call: &Call, input: &DecisionInput) -> Result<RequestId> {
     let effects = procedure.decide(input.request, &call.actor.candidate(), answer, call.now)?;
     call.carry_out(&tx, &permit, &procedure, &effects).await?;
     tx.commit().await?;
-    Ok(input.request)
+    Ok(Decided { request: input.request, anew: true })
 }
 
-async fn record_refusal(call: &Call, input: &DecisionInput, why: &str) -> Result<()> {
+/// An attempt at a request that does not exist is about nothing.
+async fn record_refusal(call: &Call, input: &DecisionInput, why: &Refusal) -> Result<()> {
     let tx = call.store.begin().await?;
-    let row = find(&tx, input.request).await?;
-    let new = json!({"verdict": input.verdict, "content": input.content.to_string()});
+    let Some(row) = stored::by_ids(&tx, &[input.request.0]).await?.pop() else { return Ok(()) };
+    let new = json!({"verdict": input.verdict, "content": input.content.to_string(), "code": why.code()});
     let mut entry = record::plain(call, "approval.refused", input.request, None, new);
     let sop = crate::store::sops::by_ids(&tx, &[row.sop_id]).await?.pop();
     entry.sop = Some(SopId(row.sop_id));
     entry.team = sop.map(|s| sopwith_domain::ids::TeamId(s.team_id));
-    entry.reason = Some(why.to_owned());
+    entry.reason = Some(why.to_string());
     audit::append(&tx, vec![entry]).await?;
     tx.commit().await?;
     Ok(())

@@ -179,7 +179,7 @@ impl Taking {
 
 /// The version of a run, how it is known, and what is wrong with having used it.
 fn version_of(run: &Run, sop: Option<&str>, times: &[InForce], code_of: impl Fn(&InForce) -> Option<String>) -> Used {
-    let at = run.started_at.or(run.finished_at);
+    let at = run.started_at.or(run.finished_at).or(run.occurred_at);
     let of_sop = |t: &&InForce| sop.is_none_or(|code| code_of(t).as_deref() == Some(code));
     if let (Some(label), Some(_)) = (&run.version, sop) {
         let named = times.iter().filter(of_sop).find(|t| t.label == *label);

@@ -151,15 +151,19 @@ pub async fn retire(
     revision: i64,
     reason: &str,
     successor: Option<SopId>,
+    key: Option<IdempotencyKey>,
 ) -> Result<RequestId> {
     retry(|| async {
         let tx = call.store.begin().await?;
         let (procedure, permit) = call.open(&tx, sop, Action::RetireSop).await?;
+        let request = RequestId(new_id());
+        if let Some(made) = call.made_before(&tx, "sopRetire", key.as_ref(), request.0).await? {
+            return Ok(RequestId(made));
+        }
         if let Some(id) = successor {
             let seen = stored::by_ids(&tx, &[id.0]).await?.pop().filter(|row| row.was_published);
             seen.ok_or(Refusal::NotFound("SOP"))?;
         }
-        let request = RequestId(new_id());
         let ReviewData { policy, people } = review_data(&tx, &procedure, PolicyKind::Retirement).await?;
         let review = Reviewed { request, policy: &policy, people: &people, now: call.now };
         let effects = procedure.request_retirement(revision, call.actor.person, reason, successor, &review)?;

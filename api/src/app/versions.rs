@@ -102,16 +102,24 @@ pub async fn edit(call: &Call, version: VersionId, revision: i64, document: Docu
 ///
 /// # Errors
 /// Those of [`Procedure::submit`]; `Forbidden` without the permission.
-pub async fn submit(call: &Call, version: VersionId, revision: i64) -> Result<RequestId> {
+pub async fn submit(
+    call: &Call,
+    version: VersionId,
+    revision: i64,
+    key: Option<IdempotencyKey>,
+) -> Result<RequestId> {
     retry(|| async {
         let tx = call.store.begin().await?;
         let (procedure, permit) = call.open_by_version(&tx, version, Action::EditSop).await?;
+        let request = RequestId(new_id());
+        if let Some(made) = call.made_before(&tx, "versionSubmit", key.as_ref(), request.0).await? {
+            return Ok(RequestId(made));
+        }
         let document = document_of(&tx, &procedure, version).await?;
         let in_force = match procedure.in_force() {
             Some(v) => Some(contents::get(&tx, &v.content.to_string()).await?),
             None => None,
         };
-        let request = RequestId(new_id());
         let ReviewData { policy, people } = review_data(&tx, &procedure, document.kind.into()).await?;
         let review = Reviewed { request, policy: &policy, people: &people, now: call.now };
         let given = Submission {

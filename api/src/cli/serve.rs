@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{CliError, migrate, print};
 use crate::auth::token::Verifier;
 use crate::config::Config;
-use crate::{server, telemetry};
+use crate::{metrics, server, telemetry};
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -21,7 +21,8 @@ pub struct ServeArgs {
 /// # Errors
 /// When it cannot begin, or does not end well.
 pub async fn run(args: ServeArgs, config: Config) -> Result<(), CliError> {
-    telemetry::init(&config.log)?;
+    let waits = metrics::pool_waits().map_err(server::Failure::Metrics)?;
+    telemetry::init(&config.log, waits.clone())?;
     // The database is left alone by a server that could not tell who asks.
     Verifier::new(&config.auth).map_err(server::Failure::Auth)?;
     let store = migrate::open(&config).await?;
@@ -32,5 +33,5 @@ pub async fn run(args: ServeArgs, config: Config) -> Result<(), CliError> {
         // Whoever started it may not read on; that is no reason not to serve.
         let _ = print(&json!({ "listening": format!("http://{address}") }).to_string());
     };
-    Ok(server::run(config, store, started).await?)
+    Ok(server::run(config, store, waits, started).await?)
 }

@@ -156,7 +156,7 @@ impl<'a> Life<'a> {
     async fn submit(&self, sample: &Sample, sop: SopId, at: Timestamp) -> Result<()> {
         let procedure = self.load(sop).await?;
         let draft = procedure.open_version().ok_or_else(|| Error::internal("a sample without a draft"))?;
-        versions::submit(&self.call(self.author(sample)?, at), draft.id, draft.revision).await?;
+        versions::submit(&self.call(self.author(sample)?, at), draft.id, draft.revision, None).await?;
         Ok(())
     }
 
@@ -170,7 +170,7 @@ impl<'a> Life<'a> {
                 content: request.content,
                 comment: "Simulated by the demo".to_owned(),
             };
-            approvals::decide(&self.call(self.actor(role)?, at), input).await?;
+            approvals::decide(&self.call(self.actor(role)?, at), input, None).await?;
             at = at.plus(2 * HOUR);
         }
         Ok(())

@@ -31,16 +31,12 @@ impl From<Fault> for async_graphql::Error {
             Error::Refused(Refusal::NotFound(_)) => ("NOT_FOUND", error.to_string()),
             Error::Refused(Refusal::Forbidden(_)) => ("FORBIDDEN", error.to_string()),
             Error::Refused(Refusal::Conflict { .. }) => ("CONFLICT", error.to_string()),
-            Error::Refused(Refusal::Invalid(problems)) => ("BAD_USER_INPUT", join(problems)),
+            Error::Refused(refusal @ Refusal::Invalid(_)) => ("BAD_USER_INPUT", refusal.told()),
             Error::Unavailable | Error::Collided => ("UNAVAILABLE", error.to_string()),
             Error::Internal(_) => ("INTERNAL", error.to_string()),
         };
         Self::new(message).extend_with(|_, extensions| extensions.set("code", code))
     }
-}
-
-fn join(problems: &[Problem]) -> String {
-    problems.iter().map(|p| format!("{}: {}", p.path.join("."), p.message)).collect::<Vec<_>>().join("; ")
 }
 
 /// What resolvers answer.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus::Histogram;
 use tokio::runtime::Handle;
 
 use super::Failure;
@@ -39,8 +40,8 @@ impl Edge {
     ///
     /// # Errors
     /// When tokens cannot be verified as configured.
-    pub fn new(config: &Config, store: Store) -> Result<Self, Failure> {
-        let metrics = Arc::new(Metrics::new()?);
+    pub fn new(config: &Config, store: Store, waits: Histogram) -> Result<Self, Failure> {
+        let metrics = Arc::new(Metrics::new(waits)?);
         let roots = RootFields::of(&graphql::sdl());
         for (kind, operation) in roots.labels() {
             metrics.operations().expect(kind, operation);

@@ -75,6 +75,7 @@ fn something() -> impl Strategy<Value = Report> {
         steps: parts.0,
         violations: parts.1,
         attributes: parts.2.map(|v| BTreeMap::from([("a".to_owned(), v)])),
+        repeated_attribute: None,
     })
 }
 
@@ -225,7 +226,7 @@ fn some<T>(part: &mut Option<T>) -> &mut T {
 
 #[test]
 fn each_rule_names_its_code_and_its_field() {
-    let invalid: [(Spoil, &str); 33] = [
+    let invalid: [(Spoil, &str); 34] = [
         (|r| r.event_id.clear(), "eventId"),
         (|r| r.event_id = " ".to_owned(), "eventId"),
         (|r| r.event_id = long(MAX_NAME + 1), "eventId"),
@@ -259,6 +260,7 @@ fn each_rule_names_its_code_and_its_field() {
         (|r| drop(some(&mut r.attributes).insert(long(MAX_NAME + 1), long(1))), "attributes"),
         (|r| drop(some(&mut r.attributes).insert(long(1), long(MAX_VALUE + 1))), "attributes"),
         (|r| drop(some(&mut r.attributes).insert(long(1), "\0".to_owned())), "attributes"),
+        (|r| r.repeated_attribute = Some(long(1)), "attributes"),
     ];
     for (n, (spoil, path)) in invalid.into_iter().enumerate() {
         assert_eq!(refused(spoil), Some((RejectionCode::Invalid, path.to_owned())), "rule {n}");

@@ -8,7 +8,7 @@ use sopwith_domain::content::ContentHash;
 use sopwith_domain::error::Refusal;
 use sopwith_domain::ids::RequestId;
 
-use super::payload;
+use super::{keyed, payload};
 use crate::app::{Call, approvals};
 use crate::graphql::error::{Result, settle};
 use crate::graphql::query::typed;
@@ -31,6 +31,8 @@ pub struct ApprovalDecideInput {
     /// Why; needed for a rejection.
     #[graphql(default)]
     comment: String,
+    /// The same key with the same input takes one decision.
+    idempotency_key: Option<String>,
 }
 
 impl ApprovalDecideInput {
@@ -88,13 +90,14 @@ impl ApprovalMutation {
     ) -> Result<ApprovalDecidePayload> {
         let call = ctx.data_unchecked::<Arc<Call>>();
         let verdict = input.verdict;
+        let key = keyed(input.idempotency_key.as_ref(), &input);
         let answer = match input.read() {
-            Ok(input) => approvals::decide(call, input).await,
+            Ok(input) => approvals::decide(call, input, key).await,
             Err(refusal) => Err(refusal.into()),
         };
         let (made, user_errors) = settle(answer)?;
-        let (row, version, sop) = after(ctx, made).await?;
-        if let Some(row) = &row {
+        let (row, version, sop) = after(ctx, made.as_ref().map(|decided| decided.request)).await?;
+        if let Some(row) = row.as_ref().filter(|_| made.is_some_and(|decided| decided.anew)) {
             let waited = u64::try_from(call.now.micros() - row.opened_at).unwrap_or(0);
             ctx.data_unchecked::<Arc<Metrics>>().decided(verdict.into(), Duration::from_micros(waited));
         }

@@ -77,6 +77,8 @@ pub struct SopRetireInput {
     reason: String,
     /// The SOP that takes its place.
     successor_id: Option<ID>,
+    /// The same key with the same input makes one approval request.
+    idempotency_key: Option<String>,
 }
 
 payload! {
@@ -159,11 +161,13 @@ impl SopMutation {
         #[graphql(desc = "What is asked for.")] input: SopRetireInput,
     ) -> Result<SopRetirePayload> {
         let call = ctx.data_unchecked::<Arc<Call>>();
+        let key = keyed(input.idempotency_key.as_ref(), &input);
         let ids = typed::<SopId>(&input.id, "SOP")
             .and_then(|id| Ok((id, typed_option::<SopId>(input.successor_id.as_ref(), "SOP")?)));
         let answer = match ids {
             Ok((id, successor)) => {
-                sops::retire(call, id, input.expected_revision.0, &input.reason, successor).await.map(|r| (id, r))
+                let asked = sops::retire(call, id, input.expected_revision.0, &input.reason, successor, key);
+                asked.await.map(|request| (id, request))
             }
             Err(refusal) => Err(refusal.into()),
         };

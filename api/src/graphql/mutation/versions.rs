@@ -78,6 +78,8 @@ pub struct VersionSubmitInput {
     id: ID,
     /// The revision that you saw.
     expected_revision: BigInt,
+    /// The same key with the same input makes one approval request.
+    idempotency_key: Option<String>,
 }
 
 payload! {
@@ -174,8 +176,9 @@ impl VersionMutation {
         #[graphql(desc = "What is asked for.")] input: VersionSubmitInput,
     ) -> Result<VersionSubmitPayload> {
         let call = ctx.data_unchecked::<Arc<Call>>();
+        let key = keyed(input.idempotency_key.as_ref(), &input);
         let answer = match typed::<VersionId>(&input.id, "version") {
-            Ok(id) => versions::submit(call, id, input.expected_revision.0).await.map(|request| (id, request)),
+            Ok(id) => versions::submit(call, id, input.expected_revision.0, key).await.map(|request| (id, request)),
             Err(refusal) => Err(refusal.into()),
         };
         let (made, user_errors) = settle(answer)?;

@@ -6,7 +6,8 @@ use sopwith_domain::policy as domain;
 
 use super::people::{Person, Team, person, team};
 use super::sop::{Sop, sop};
-use super::version::{Version, version};
+use super::content::Content;
+use super::version::{Version, document, version};
 use super::{ApprovalState, DecisionVia, PolicyKind, Risk, SignatureMeaning, StageScope, Verdict, stored};
 use crate::graphql::error::Result;
 use crate::graphql::loaders::{DecisionsKey, StagesKey, load};
@@ -45,6 +46,11 @@ impl ApprovalRequest {
     /// SHA-256 in hex of the content that is being decided on.
     async fn content_hash(&self) -> &str {
         &self.0.content_hash
+    }
+
+    /// The content that is being decided on, or was: what was rejected stays readable here.
+    async fn content(&self, ctx: &Context<'_>) -> Result<Content> {
+        Ok(Content::from(&document(ctx, &self.0.content_hash).await?.content))
     }
 
     /// Where it stands.

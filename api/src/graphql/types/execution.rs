@@ -1,5 +1,7 @@
 //! Executions: as read, and as recorded.
 
+use std::collections::BTreeMap;
+
 use async_graphql::{Context, ID, InputObject, Json, Object, SimpleObject};
 use sopwith_domain::execution as domain;
 use sopwith_domain::ids::ExecutionId;
@@ -297,6 +299,7 @@ impl From<ExecutionInput> for domain::Report {
     fn from(given: ExecutionInput) -> Self {
         let violation =
             |v: ViolationInput| domain::Violation { kind: v.kind, severity: v.severity.into(), detail: v.detail };
+        let (attributes, repeated_attribute) = given.attributes.map(by_name).unzip();
         Self {
             event_id: given.event_id,
             run_id: given.run_id,
@@ -316,7 +319,19 @@ impl From<ExecutionInput> for domain::Report {
             violations: given.violations.map(|list| list.into_iter().map(violation).collect()),
             satisfaction: given.satisfaction.map(|s| domain::Satisfaction { score: s.score, by: s.by.into() }),
             steps: given.steps.into_iter().map(StepRecord::take).collect(),
-            attributes: given.attributes.map(|list| list.into_iter().map(|a| (a.name, a.value)).collect()),
+            attributes,
+            repeated_attribute: repeated_attribute.flatten(),
         }
     }
+}
+
+/// Attributes by name, and a name that is given twice, if one is.
+fn by_name(list: Vec<AttributeInput>) -> (BTreeMap<String, String>, Option<String>) {
+    let (mut attributes, mut repeated) = (BTreeMap::new(), None);
+    for AttributeInput { name, value } in list {
+        if attributes.insert(name.clone(), value).is_some() {
+            repeated = Some(name);
+        }
+    }
+    (attributes, repeated)
 }

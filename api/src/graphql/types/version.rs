@@ -29,10 +29,10 @@ pub async fn version(ctx: &Context<'_>, id: uuid::Uuid) -> Result<Option<Version
     Ok(seen.then_some(Version(row)))
 }
 
-/// What a version says.
-pub async fn document(ctx: &Context<'_>, row: &VersionRow) -> Result<Arc<domain::Document>> {
-    let found = load(ctx, ContentKey(row.content_hash.clone())).await?;
-    Ok(found.ok_or_else(|| Error::internal(format!("no content {}", row.content_hash)))?)
+/// What the content of a hash says. Whoever calls it has seen to it that the actor may read it.
+pub async fn document(ctx: &Context<'_>, hash: &str) -> Result<Arc<domain::Document>> {
+    let found = load(ctx, ContentKey(hash.to_owned())).await?;
+    Ok(found.ok_or_else(|| Error::internal(format!("no content {hash}")))?)
 }
 
 /// One content of an SOP.
@@ -70,7 +70,7 @@ impl Version {
 
     /// What it says.
     async fn content(&self, ctx: &Context<'_>) -> Result<Content> {
-        Ok(Content::from(&document(ctx, &self.0).await?.content))
+        Ok(Content::from(&document(ctx, &self.0.content_hash).await?.content))
     }
 
     /// SHA-256 in hex of its canonical content (RFC 8785), with kind and effective date: what a decision refers to.
@@ -190,7 +190,7 @@ pub struct VersionDiff {
 impl VersionDiff {
     /// Compares two versions.
     pub async fn between(ctx: &Context<'_>, from: Version, to: Version) -> Result<Self> {
-        let (before, after) = (document(ctx, &from.0).await?, document(ctx, &to.0).await?);
+        let (before, after) = (document(ctx, &from.0.content_hash).await?, document(ctx, &to.0.content_hash).await?);
         let domain::Diff { fields, sections, steps } = domain::diff(&before, &after);
         Ok(Self { from, to, fields: show_fields(fields), sections: show_parts(sections), steps: show_parts(steps) })
     }

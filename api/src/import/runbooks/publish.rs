@@ -45,7 +45,7 @@ pub async fn publish(store: &Store, by: &Importer, sop: SopId) -> Result<Publica
         return Ok(Publication::Left(why.to_owned()));
     }
     if open.state == VersionState::Draft {
-        match versions::submit(&by.call(), open.id, open.revision).await {
+        match versions::submit(&by.call(), open.id, open.revision, None).await {
             Err(refused @ Error::Refused(_)) => return Ok(Publication::Left(reason(&refused))),
             answer => answer?,
         };
@@ -118,6 +118,6 @@ async fn decide_as(store: &Store, by: &Importer, request: &Request, team: TeamId
     let claimed = people::claimed_roles(store.read(), who.person).await?;
     let roles = people::held_roles(store.read(), who.person, claimed).await?;
     let actor = Actor { person: who.person, roles, source: None, auth_time: None };
-    approvals::decide(&by.call_as(actor), input).await?;
+    approvals::decide(&by.call_as(actor), input, None).await?;
     Ok(())
 }
