@@ -1,5 +1,6 @@
 //! The audit chain: what it tells, who reads it, and that it cannot be changed without being noticed.
 
+mod behalf;
 mod database;
 mod tamper;
 

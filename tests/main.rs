@@ -3,14 +3,21 @@
 #![expect(clippy::disallowed_methods, reason = "tests are where real time passes")]
 #![expect(clippy::too_many_lines, reason = "a scenario is told in one piece")]
 
+mod acts;
+mod approvals;
+mod attacker;
 mod audit;
 mod auth;
 mod bad_input;
 mod boundaries;
 mod cli;
 mod conventions;
+mod crowd;
 mod executions;
 mod import;
 mod life;
+mod mail;
+mod records;
 mod story;
 mod support;
+mod upgrade;

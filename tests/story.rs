@@ -36,6 +36,68 @@ pub const HAND_OVER: &str = "mutation($input: SopHandOverInput!) { sopHandOver(i
 pub const RECORD: &str = "mutation($input: ExecutionsRecordInput!) { executionsRecord(input: $input) {
     results { index status executionId rejection { code path message } } userErrors { code message path } } }";
 
+pub const CREATE_GRANT: &str = "mutation($input: GrantCreateInput!) { grantCreate(input: $input) {
+    grant { id role source expiresAt expired team { key } person { id } } userErrors { code message path } } }";
+pub const REVOKE_GRANT: &str = "mutation($input: GrantRevokeInput!) { grantRevoke(input: $input) {
+    revokedId userErrors { code message path } } }";
+pub const CREATE_ROLE: &str = "mutation($input: RoleCreateInput!) { roleCreate(input: $input) {
+    role { name builtIn permissions revision } userErrors { code message path } } }";
+pub const UPDATE_ROLE: &str = "mutation($input: RoleUpdateInput!) { roleUpdate(input: $input) {
+    role { name builtIn permissions revision } userErrors { code message path currentRevision } } }";
+pub const DELETE_ROLE: &str = "mutation($input: RoleDeleteInput!) { roleDelete(input: $input) {
+    deletedName userErrors { code message path } } }";
+
+pub const CREATE_TOKEN: &str = "mutation($input: ApiTokenCreateInput!) { apiTokenCreate(input: $input) {
+    apiToken { id name source scopes state team { key } person { id name } createdBy { name } expiresAt lastUsedAt }
+    secret userErrors { code message path } } }";
+pub const REVOKE_TOKEN: &str = "mutation($input: ApiTokenRevokeInput!) { apiTokenRevoke(input: $input) {
+    apiToken { id state revokedAt revokedBy { name } } userErrors { code message path } } }";
+
+/// The terms of a token for a source, good for a day.
+pub fn token_terms(source: &str, scopes: &[&str]) -> Value {
+    json!({"name": format!("{source} (api)"), "source": source, "scopes": scopes, "expiresAt": from_now(DAY)})
+}
+
+/// The id of somebody's person, who is known from then on.
+pub async fn person(who: &Client) -> String {
+    text(&who.ok("{ me { person { id } } }", json!({})).await["me"]["person"]["id"])
+}
+
+/// The time so many seconds from now.
+pub fn from_now(seconds: i64) -> String {
+    (chrono::Utc::now() + chrono::Duration::seconds(seconds)).to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+}
+
+/// Seconds of a day.
+pub const DAY: i64 = 86_400;
+
+pub const CREATE_POLICY: &str = "mutation($input: PolicyCreateInput!) { policyCreate(input: $input) {
+    policy { id revision } userErrors { code message path } } }";
+pub const UPDATE_POLICY: &str = "mutation($input: PolicyUpdateInput!) { policyUpdate(input: $input) {
+    policy { id revision } userErrors { code message path currentRevision } } }";
+pub const END_POLICY: &str = "mutation($input: PolicyEndInput!) { policyEnd(input: $input) {
+    policy { id revision endedAt } userErrors { code message path currentRevision } } }";
+pub const CREATE_DELEGATION: &str = "mutation($input: DelegationCreateInput!) { delegationCreate(input: $input) {
+    delegation { id } userErrors { code message path } } }";
+pub const REVOKE_DELEGATION: &str = "mutation($input: DelegationRevokeInput!) { delegationRevoke(input: $input) {
+    delegation { id revokedAt } userErrors { code message path } } }";
+pub const CREATE_COMMENT: &str = "mutation($input: CommentCreateInput!) { commentCreate(input: $input) {
+    comment { id } userErrors { code message path } } }";
+pub const REPLY: &str = "mutation($input: CommentReplyInput!) { commentReply(input: $input) {
+    comment { id thread { id } } userErrors { code message path } } }";
+pub const RESOLVE: &str = "mutation($input: CommentResolveInput!) { commentResolve(input: $input) {
+    comment { id resolvedAt } userErrors { code message path } } }";
+pub const REOPEN: &str = "mutation($input: CommentReopenInput!) { commentReopen(input: $input) {
+    comment { id resolvedAt } userErrors { code message path } } }";
+pub const WITHDRAW_DECISION: &str = "mutation($input: DecisionWithdrawInput!) { decisionWithdraw(input: $input) {
+    approvalRequest { id state decisions { withdrawnAt person { name } } } userErrors { code message path } } }";
+pub const SUBMIT_MANY: &str = "mutation($input: VersionsSubmitInput!) { versionsSubmit(input: $input) {
+    results { approvalRequest { id } userErrors { code message path } } userErrors { code message path } } }";
+pub const DECIDE_MANY: &str = "mutation($input: ApprovalsDecideInput!) { approvalsDecide(input: $input) {
+    results { approvalRequest { id state } userErrors { code message path } } userErrors { code message path } } }";
+pub const HAND_OVER_MANY: &str = "mutation($input: SopsHandOverInput!) { sopsHandOver(input: $input) {
+    results { sop { id owner { id } } userErrors { code message path } } userErrors { code message path } } }";
+
 /// A complete procedure with two steps.
 pub fn content(title: &str) -> Value {
     json!({
@@ -56,6 +118,7 @@ pub fn content(title: &str) -> Value {
 }
 
 /// A team with its people, and a process.
+#[derive(Clone)]
 pub struct Place {
     pub team: String,
     pub process: String,

@@ -2,23 +2,38 @@
 
 pub mod access;
 pub mod approvals;
+pub mod comments;
+pub mod delegations;
+pub mod events;
 pub mod executions;
+pub mod explain;
 pub mod figures;
+pub mod impact;
+pub mod mail;
 pub mod people;
+pub mod policies;
 pub mod processes;
 pub mod reading;
 pub mod record;
+pub mod reminders;
+pub mod roles;
+pub mod signed_record;
 pub mod sops;
+pub mod tokens;
 pub mod versions;
+pub mod waiting;
+
+use std::collections::BTreeSet;
 
 use sopwith_domain::access::{Action, Actor, Permit, Resource, SopFacts, decide};
 use sopwith_domain::approval::Via;
 use sopwith_domain::error::Refusal;
-use sopwith_domain::ids::{SopId, VersionId};
+use sopwith_domain::ids::{PersonId, SopId, VersionId};
 use sopwith_domain::lifecycle::{Effect, Procedure};
 use sopwith_domain::time::Timestamp;
 
 use crate::error::Result;
+use crate::store::approvals::RequestRow;
 use crate::store::idempotency::{self, Keyed};
 use crate::store::{Connection, Store, Uuid, audit, procedures, sops as stored};
 
@@ -66,9 +81,29 @@ impl Call {
         version: VersionId,
         action: Action,
     ) -> Result<(Procedure, Permit)> {
+        self.by_version(db, version, action, true).await
+    }
+
+    /// The same to look at, without a lock.
+    async fn look_by_version(
+        &self,
+        db: &impl Connection,
+        version: VersionId,
+        action: Action,
+    ) -> Result<(Procedure, Permit)> {
+        self.by_version(db, version, action, false).await
+    }
+
+    async fn by_version(
+        &self,
+        db: &impl Connection,
+        version: VersionId,
+        action: Action,
+        lock: bool,
+    ) -> Result<(Procedure, Permit)> {
         let missing = Refusal::NotFound("version");
         let row = stored::versions_by_ids(db, &[version.0]).await?.pop().ok_or(missing.clone())?;
-        let procedure = procedures::load(db, SopId(row.sop_id), true).await?.ok_or(missing.clone())?;
+        let procedure = procedures::load(db, SopId(row.sop_id), lock).await?.ok_or(missing.clone())?;
         let facts = facts(&procedure);
         if row.published_at.is_none() {
             decide(&self.actor, Action::ReadDraft, Resource::Sop(&facts)).map_err(|_| missing)?;
@@ -77,7 +112,7 @@ impl Call {
         Ok((procedure, permit))
     }
 
-    /// Writes what a transition brings about, with an audit entry for each effect.
+    /// Writes what a transition brings about, with the events that follow and an audit entry for each effect.
     async fn carry_out(
         &self,
         db: &impl Connection,
@@ -86,6 +121,7 @@ impl Call {
         effects: &[Effect],
     ) -> Result<()> {
         procedures::carry_out(db, permit, procedure, effects, self.now).await?;
+        events::of_effects(db, self, effects).await?;
         audit::append(db, effects.iter().map(|e| record::entry(self, permit, procedure, e)).collect()).await
     }
 
@@ -124,5 +160,15 @@ pub fn facts(procedure: &Procedure) -> SopFacts {
         was_published: procedure.was_published(),
         contributors: procedure.open_version().map(|v| v.contributors.clone()).unwrap_or_default(),
         stages: procedure.request.as_ref().map(|r| r.stages.clone()).unwrap_or_default(),
+    }
+}
+
+/// The same for taking a request back: contributors to a draft have no say in a retirement, whoever asked for it has.
+#[must_use]
+pub fn facts_for_withdrawal(procedure: &Procedure, request: &RequestRow) -> SopFacts {
+    let facts = facts(procedure);
+    match request.version_id {
+        Some(_) => facts,
+        None => SopFacts { contributors: BTreeSet::from([PersonId(request.requested_by_id)]), ..facts },
     }
 }

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use load::ConfigError;
 
 use crate::auth::token::AuthConfig;
+use crate::smtp::MailConfig;
 
 /// Everything an operator can set. `sopwith.example.toml` lists the same with the defaults.
 #[derive(Clone, Serialize, Deserialize)]
@@ -44,12 +45,17 @@ pub struct Config {
     pub metrics_token: Option<String>,
     /// Opens `/metrics/domain` to everyone who can reach the port, token or not.
     pub metrics_domain_open: bool,
-    /// How often versions whose effective date has come are looked for; in seconds, 1 to 86400.
+    /// How often background jobs look for work, such as versions whose effective date has come, reminders that are due
+    /// and mail to be sent; in seconds, 1 to 86400.
     pub scheduler_interval_seconds: u64,
     /// What is logged and how.
     pub log: LogConfig,
     /// How people and integrations prove who they are.
     pub auth: AuthConfig,
+    /// When those are told again whom a decision waits for, and others.
+    pub reminders: RemindersConfig,
+    /// Mail about what concerns somebody.
+    pub mail: MailConfig,
 }
 
 impl Default for Config {
@@ -69,7 +75,29 @@ impl Default for Config {
             scheduler_interval_seconds: 5,
             log: LogConfig::default(),
             auth: AuthConfig::default(),
+            reminders: RemindersConfig::default(),
+            mail: MailConfig::default(),
         }
+    }
+}
+
+/// When something is done about a stage of an approval request that stays open. Seconds, up to a year; 0 is never.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_field_names, reason = "they are settings, which name their unit")]
+pub struct RemindersConfig {
+    /// Those whom it waits for are reminded once it has been open for so long.
+    pub remind_after_seconds: u64,
+    /// They are reminded again so long after the last time.
+    pub repeat_after_seconds: u64,
+    /// The owner and the managers are told once it has been open for so long.
+    pub escalate_after_seconds: u64,
+}
+
+impl Default for RemindersConfig {
+    fn default() -> Self {
+        const DAY: u64 = 86_400;
+        Self { remind_after_seconds: 3 * DAY, repeat_after_seconds: 3 * DAY, escalate_after_seconds: 7 * DAY }
     }
 }
 

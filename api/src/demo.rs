@@ -20,6 +20,7 @@ use self::place::Place;
 use crate::auth::token::AuthConfig;
 use crate::cli::{CliError, migrate};
 use crate::config::Config;
+use crate::smtp::MailConfig;
 use crate::{metrics, server, telemetry};
 
 /// Starts a service to try out.
@@ -77,6 +78,8 @@ fn configure(args: &DemoArgs, config: Config, place: &Place) -> Result<Config, C
     Ok(Config {
         database_url: place::url(place.file())?,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
+        // Its people are invented, and so are their addresses.
+        mail: MailConfig::default(),
         // It listens to this machine only, and there is nothing in it to hide.
         metrics_domain_open: true,
         auth: AuthConfig {

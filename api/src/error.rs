@@ -54,11 +54,12 @@ impl From<DbErr> for Error {
 
 /// What a broken unique index means to a client. PostgreSQL names the index, SQLite the columns.
 fn taken(text: &str) -> &'static str {
-    const MEANINGS: [(&[&str], &str); 6] = [
+    const MEANINGS: [(&[&str], &str); 7] = [
         (&["sop_one_per_process", "sop.process_id"], "this process has an SOP that is not retired"),
         (&["version_one_open", "version_one_published", "version_label", "version.sop_id"], "another version is open"),
         (&["approval_request_one_open", "approval_request.sop_id"], "another approval request is open"),
-        (&["approval_decision", "approval_decision.request_id"], "this person has decided already"),
+        (&["approval_decision", "approval_voice"], "this person has decided already"),
+        (&["policy_", "policy."], "there is a policy for this kind, team and risk"),
         (&["team_key_key", "team.key", "process_key_key", "process.key"], "this key is taken"),
         (&["team_code_prefix_key", "team.code_prefix"], "this code prefix is taken"),
     ];

@@ -14,7 +14,7 @@ use std::fmt::Display;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use sopwith_domain::access::{Actor, BUILT_IN_ROLES, HeldRole};
+use sopwith_domain::access::{Actor, BUILT_IN_ROLES, HeldRole, Origin, RoleSource};
 use sopwith_domain::approval::Via;
 use sopwith_domain::error::{Problem, Refusal};
 use sopwith_domain::ids::PersonId;
@@ -52,8 +52,15 @@ impl Importer {
             role: (*name).to_owned(),
             team: None,
             permissions: permissions.iter().copied().collect(),
+            origin: Origin { source: RoleSource::Import, ..Origin::CLAIM },
         });
-        let actor = Actor { person, roles: roles.collect(), source: source.map(str::to_owned), auth_time: None };
+        let actor = Actor {
+            person,
+            roles: roles.collect(),
+            mandates: Vec::new(),
+            source: source.map(str::to_owned),
+            auth_time: None,
+        };
         let request_id = format!("import-{}", new_id().simple());
         Ok(Self { store: store.clone(), actor, request_id })
     }

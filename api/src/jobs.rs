@@ -1,85 +1,170 @@
 //! Background work: what the clock does on its own.
 
+mod mail;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use sopwith_domain::access::Actor;
 use sopwith_domain::approval::Via;
 use sopwith_domain::ids::PersonId;
+use sopwith_domain::time::SECOND;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
+use crate::app::reminders::{self, Times};
 use crate::app::{Call, sops};
 use crate::clock;
+use crate::config::{Config, RemindersConfig};
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
+use crate::smtp::Mailer;
 use crate::store::{Store, Uuid, retry};
-
-const PUBLISH_DUE: &str = "publish_due";
 
 /// The jobs of this process. They run until they are stopped, whatever goes wrong in one of their runs.
 #[derive(Debug)]
 pub struct Jobs {
     stop: watch::Sender<()>,
-    supervisor: JoinHandle<()>,
+    supervisors: Vec<JoinHandle<()>>,
+}
+
+/// What is done again and again.
+#[derive(Debug, Clone)]
+enum Work {
+    /// Versions are published whose effective date has come.
+    PublishDue,
+    /// Reminders and escalations are written.
+    Remind(Times),
+    /// Mail is sent.
+    Mail(Arc<Mailer>),
+}
+
+/// A kind of work, and how often it is looked for.
+#[derive(Debug, Clone)]
+struct Job {
+    work: Work,
+    interval: Duration,
+}
+
+/// What jobs work with.
+#[derive(Debug, Clone)]
+struct Means {
+    store: Store,
+    metrics: Arc<Metrics>,
+    /// Changes once the process is to end.
+    stopped: watch::Receiver<()>,
+}
+
+impl Means {
+    /// Whether the process is to end, so that a run of many parts ends after the one at hand.
+    fn is_stopping(&self) -> bool {
+        self.stopped.has_changed().is_err()
+    }
 }
 
 impl Jobs {
-    /// Starts the jobs: the first run is at once, then one in each `interval`.
+    /// Starts the jobs, each by itself: the first run is at once, then one in each interval. Mail is sent where there
+    /// is a `mailer`.
     #[must_use]
-    pub fn start(store: Store, metrics: Arc<Metrics>, interval: Duration) -> Self {
+    pub fn start(store: &Store, metrics: &Arc<Metrics>, config: &Config, mailer: Option<Mailer>) -> Self {
         let (stop, stopped) = watch::channel(());
-        Self { stop, supervisor: tokio::spawn(supervise(store, metrics, interval, stopped)) }
+        let means = Means { store: store.clone(), metrics: Arc::clone(metrics), stopped };
+        let interval = Duration::from_secs(config.scheduler_interval_seconds);
+        let mail = mailer.map(|mailer| Work::Mail(Arc::new(mailer)));
+        let work = [Work::PublishDue, Work::Remind(times(&config.reminders))].into_iter().chain(mail);
+        let supervisors = work.map(|work| tokio::spawn(supervise(means.clone(), Job { work, interval }))).collect();
+        Self { stop, supervisors }
     }
 
     /// Stops between two runs, never within one. Answers once nothing runs any more, or after `patience`.
     pub async fn stop(self, patience: Duration) {
         drop(self.stop);
-        if tokio::time::timeout(patience, self.supervisor).await.is_err() {
+        if tokio::time::timeout(patience, join_all(self.supervisors)).await.is_err() {
             tracing::warn!("a background job did not end in time");
         }
     }
 }
 
-async fn supervise(store: Store, metrics: Arc<Metrics>, interval: Duration, mut stopped: watch::Receiver<()>) {
-    let mut ticks = tokio::time::interval(interval);
+fn times(config: &RemindersConfig) -> Times {
+    let length = |seconds: u64| i64::try_from(seconds).ok().filter(|n| *n > 0).map(|n| n.saturating_mul(SECOND));
+    Times {
+        remind: length(config.remind_after_seconds),
+        repeat: length(config.repeat_after_seconds),
+        escalate: length(config.escalate_after_seconds),
+    }
+}
+
+async fn supervise(mut means: Means, job: Job) {
+    means.metrics.expect_job(job.work.name());
+    let mut ticks = tokio::time::interval(job.interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             biased;
-            _ = stopped.changed() => return,
-            _ = ticks.tick() => metrics.job(PUBLISH_DUE, run(&store).await),
+            _ = means.stopped.changed() => return,
+            _ = ticks.tick() => {
+                let succeeded = run(&means, &job.work).await;
+                means.metrics.job(job.work.name(), succeeded);
+            }
+        }
+    }
+}
+
+impl Work {
+    /// As metrics and logs name it.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::PublishDue => "publish_due",
+            Self::Remind(_) => "remind",
+            Self::Mail(_) => "mail",
+        }
+    }
+
+    /// Does what there is to do; answers how much that was.
+    async fn carry_out(&self, means: &Means, call: &Call) -> Result<u64> {
+        match self {
+            Self::PublishDue => retry(|| sops::publish_due(call)).await,
+            Self::Remind(times) => reminders::write_due(call, times).await,
+            Self::Mail(mailer) => mail::send_due(means, mailer).await,
         }
     }
 }
 
 /// One run, in a task of its own so that not even a panic ends the supervisor. Whether it went well.
-async fn run(store: &Store) -> bool {
+async fn run(means: &Means, work: &Work) -> bool {
     let call = Call {
-        store: store.clone(),
+        store: means.store.clone(),
         // The clock is nobody: the permit that it acts by is its own.
-        actor: Actor { person: PersonId(Uuid::nil()), roles: Vec::new(), source: None, auth_time: None },
+        actor: Actor {
+            person: PersonId(Uuid::nil()),
+            roles: Vec::new(),
+            mandates: Vec::new(),
+            source: None,
+            auth_time: None,
+        },
         now: clock::now(),
         via: Via::Api,
         request_id: clock::new_id().simple().to_string(),
     };
-    let request_id = call.request_id.clone();
+    let (job, request_id) = (work.name(), call.request_id.clone());
+    let (means, work) = (means.clone(), work.clone());
     let done: std::result::Result<Result<u64>, _> =
-        tokio::spawn(async move { retry(|| sops::publish_due(&call)).await }).await;
+        tokio::spawn(async move { work.carry_out(&means, &call).await }).await;
     match done {
         Ok(Ok(0)) => true,
-        Ok(Ok(published)) => {
-            tracing::info!(job = PUBLISH_DUE, request_id, published, "versions published");
+        Ok(Ok(done)) => {
+            tracing::info!(job, request_id, done, "job done");
             true
         }
         Ok(Err(error)) => {
             let reason = if let Error::Internal(text) = &error { text.clone() } else { error.to_string() };
-            tracing::error!(job = PUBLISH_DUE, request_id, reason, "job failed");
+            tracing::error!(job, request_id, reason, "job failed");
             false
         }
         Err(error) => {
-            tracing::error!(job = PUBLISH_DUE, request_id, reason = %error, "job failed");
+            tracing::error!(job, request_id, reason = %error, "job failed");
             false
         }
     }

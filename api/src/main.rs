@@ -12,6 +12,7 @@ mod import;
 mod jobs;
 mod metrics;
 mod server;
+mod smtp;
 mod store;
 mod telemetry;
 

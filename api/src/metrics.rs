@@ -9,13 +9,15 @@ mod series;
 
 use std::time::Duration;
 
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Registry, TextEncoder};
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 use sopwith_domain::approval::Verdict;
 use sopwith_domain::execution::{Mode, Report};
+use sopwith_domain::time::{SECOND, Timestamp};
 
 use self::executions::Executions;
 use self::series::{LONG, Maker, SHORT};
 use crate::app::executions::Answer;
+use crate::app::mail::Settled;
 
 pub use operations::{Operations, Reason};
 
@@ -40,6 +42,9 @@ pub struct Metrics {
     approvals: HistogramVec,
     connections: IntGaugeVec,
     jobs: IntCounterVec,
+    jwks_fetches: IntCounterVec,
+    jwks_success: IntGauge,
+    mails: IntCounterVec,
 }
 
 impl Metrics {
@@ -62,12 +67,23 @@ impl Metrics {
         let connections =
             make.gauges("sop_db_pool_connections", "Connections to the database by state.", &["state"])?;
         let jobs = make.counters("sop_jobs_total", "Runs of background jobs by result.", &["job", "result"])?;
-        for result in ["SUCCEEDED", "FAILED"] {
-            jobs.with_label_values(&["publish_due", result]);
+        let help = "Fetches of the identity provider's keys by result.";
+        let jwks_fetches = make.counters("sop_jwks_fetches_total", help, &["result"])?;
+        let help =
+            "When the identity provider's keys were last fetched; 0 before the first time, or without `jwks_url`.";
+        let jwks_success = make.gauge("sop_jwks_last_success_timestamp_seconds", help)?;
+        for succeeded in [true, false] {
+            jobs.with_label_values(&["publish_due", result(succeeded)]);
+            jwks_fetches.with_label_values(&[result(succeeded)]);
+        }
+        let help = "Attempts to deliver mail by result: sent, not needed any more, to be tried again, given up.";
+        let mails = make.counters("sop_mail_deliveries_total", help, &["result"])?;
+        for settled in Settled::ALL {
+            mails.with_label_values(&[settled.as_str()]);
         }
         let (executions, operations) = (Executions::new(&make)?, Operations::new(&make)?);
         add_process(&registry)?;
-        Ok(Self { registry, executions, operations, approvals, connections, jobs })
+        Ok(Self { registry, executions, operations, approvals, connections, jobs, jwks_fetches, jwks_success, mails })
     }
 
     /// A batch of executions was answered.
@@ -80,9 +96,29 @@ impl Metrics {
         self.approvals.with_label_values(&[verdict.as_str()]).observe(waited.as_secs_f64());
     }
 
+    /// A background job is going to run: its series begin at zero.
+    pub fn expect_job(&self, job: &str) {
+        for result in ["SUCCEEDED", "FAILED"] {
+            self.jobs.with_label_values(&[job, result]);
+        }
+    }
+
+    /// An attempt to deliver mail ended.
+    pub fn mailed(&self, settled: Settled) {
+        self.mails.with_label_values(&[settled.as_str()]).inc();
+    }
+
     /// A background job ran.
     pub fn job(&self, job: &str, succeeded: bool) {
-        self.jobs.with_label_values(&[job, if succeeded { "SUCCEEDED" } else { "FAILED" }]).inc();
+        self.jobs.with_label_values(&[job, result(succeeded)]).inc();
+    }
+
+    /// The identity provider was asked for its keys.
+    pub fn jwks_fetched(&self, succeeded: bool, now: Timestamp) {
+        self.jwks_fetches.with_label_values(&[result(succeeded)]).inc();
+        if succeeded {
+            self.jwks_success.set(now.micros() / SECOND);
+        }
     }
 
     /// GraphQL operations.
@@ -101,6 +137,10 @@ impl Metrics {
         self.connections.with_label_values(&["used"]).set(i64::from(size) - idle);
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
+}
+
+fn result(succeeded: bool) -> &'static str {
+    if succeeded { "SUCCEEDED" } else { "FAILED" }
 }
 
 #[cfg(target_os = "linux")]

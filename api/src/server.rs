@@ -10,6 +10,7 @@ mod execution;
 mod graphql;
 mod pages;
 mod ready;
+mod records;
 mod rejection;
 mod scan;
 
@@ -28,6 +29,7 @@ use crate::auth::token::AuthSetupError;
 use crate::config::Config;
 use crate::error::Error;
 use crate::jobs::Jobs;
+use crate::smtp::{MailSetupError, Mailer};
 use crate::store::Store;
 use crate::telemetry::statements;
 
@@ -43,6 +45,9 @@ pub enum Failure {
     /// Tokens cannot be verified.
     #[error("setting [auth] {0}")]
     Auth(#[from] AuthSetupError),
+    /// Mail cannot be sent.
+    #[error("setting [mail] {0}")]
+    Mail(#[from] MailSetupError),
     /// The address cannot be listened on.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, io::Error),
@@ -70,12 +75,12 @@ pub async fn run(
 ) -> Result<(), Failure> {
     store.observe(statements::observed);
     let edge = Arc::new(Edge::new(&config, store.clone(), waits)?);
+    let mailer = Mailer::new(&config.mail)?;
     let mut signals = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
     let (server, address) = listen(&config, Arc::clone(&edge))?;
     let handle = server.handle();
     let mut server = tokio::spawn(server);
-    let interval = Duration::from_secs(config.scheduler_interval_seconds);
-    let jobs = Jobs::start(store.clone(), Arc::clone(&edge.metrics), interval);
+    let jobs = Jobs::start(&store, &edge.metrics, &config, mailer);
     started(address);
     let ended = tokio::select! {
         () = received(&mut signals) => None,
@@ -117,6 +122,7 @@ fn routes(app: &mut web::ServiceConfig) {
     .service(page("/readyz").route(web::get().to(pages::readiness)).route(web::head().to(pages::readiness)))
     .service(page("/metrics").route(web::get().to(pages::metrics)))
     .service(page("/metrics/domain").route(web::get().to(pages::domain_metrics)))
+    .service(page("/records/{version}").route(web::get().to(records::answer)).route(web::head().to(records::answer)))
     .default_service(web::to(pages::nothing));
 }
 

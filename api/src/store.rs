@@ -2,28 +2,37 @@
 
 mod entity;
 
+pub mod accounts;
 pub mod approvals;
 pub mod audit;
+pub mod comments;
 pub mod contents;
+pub mod delegations;
+pub mod dependents;
+pub mod drafts;
+pub mod events;
 pub mod executions;
 pub mod figures;
 pub mod idempotency;
 pub mod imports;
+pub mod mail;
 pub mod page;
 pub mod people;
 pub mod policies;
 pub mod procedures;
 pub mod processes;
+pub mod roles;
 pub mod search;
 pub mod sops;
 pub mod teams;
+pub mod tokens;
 
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    AccessMode, ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, IsolationLevel,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use sopwith_domain::time::Timestamp;
 
@@ -92,6 +101,19 @@ impl Store {
         let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
         let options = TransactionOptions { sqlite_transaction_mode, ..TransactionOptions::default() };
         Ok(self.write.begin_with_options(options).await?)
+    }
+
+    /// Begins a transaction that only reads: all of its statements see the database at one moment.
+    ///
+    /// # Errors
+    /// When no connection can be had in time.
+    pub async fn snapshot(&self) -> Result<DatabaseTransaction> {
+        if self.read.get_database_backend() == DbBackend::Postgres {
+            let (level, mode) = (IsolationLevel::RepeatableRead, AccessMode::ReadOnly);
+            return Ok(self.read.begin_with_config(Some(level), Some(mode)).await?);
+        }
+        // A reader of SQLite keeps to what its first statement saw, and knows no other level.
+        Ok(self.read.begin().await?)
     }
 
     /// Closes every connection, so that SQLite leaves one file behind.

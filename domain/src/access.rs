@@ -1,28 +1,36 @@
 //! Who may do what: permissions are code, roles are data, and one pure function decides.
 
+mod judge;
 #[cfg(test)]
 mod tests;
+pub mod token;
 
 use std::collections::BTreeSet;
 
-use crate::approval::Candidate;
+use crate::approval::{Candidate, Mandate};
 use crate::error::Refusal;
-use crate::ids::{PersonId, TeamId};
+use crate::ids::{GrantId, PersonId, TeamId};
 use crate::policy::Stage;
 use crate::text::text_enum;
 use crate::time::Timestamp;
+
+pub use judge::{Ground, Judgement, Reason, Verdict, judge};
 
 text_enum! {
     /// What a role allows, for the team that it is granted for or org-wide.
     Permission {
         /// See drafts, reviews and requests.
         DraftRead = "DRAFT_READ",
+        /// Comment on drafts and on versions in review.
+        DraftComment = "DRAFT_COMMENT",
         /// Create, edit and submit SOPs.
         SopWrite = "SOP_WRITE",
         /// Hand an SOP over to another owner.
         SopManage = "SOP_MANAGE",
         /// Create and change processes.
         ProcessWrite = "PROCESS_WRITE",
+        /// Make and change approval policies.
+        PolicyManage = "POLICY_MANAGE",
         /// Create teams; grant and take away roles.
         AccessManage = "ACCESS_MANAGE",
         /// Send executions.
@@ -37,15 +45,17 @@ text_enum! {
 /// The built-in roles. To decide in a stage needs no permission but the role that the stage names.
 pub const BUILT_IN_ROLES: [(&str, &[Permission]); 7] = [
     ("viewer", &[]),
-    ("author", &[Permission::DraftRead, Permission::SopWrite, Permission::ProcessWrite]),
-    ("reviewer", &[Permission::DraftRead]),
-    ("approver", &[Permission::DraftRead]),
+    ("author", &[Permission::DraftRead, Permission::DraftComment, Permission::SopWrite, Permission::ProcessWrite]),
+    ("reviewer", &[Permission::DraftRead, Permission::DraftComment]),
+    ("approver", &[Permission::DraftRead, Permission::DraftComment]),
     (
         "manager",
         &[
             Permission::DraftRead,
+            Permission::DraftComment,
             Permission::SopManage,
             Permission::ProcessWrite,
+            Permission::PolicyManage,
             Permission::FiguresRead,
             Permission::AuditRead,
         ],
@@ -53,6 +63,44 @@ pub const BUILT_IN_ROLES: [(&str, &[Permission]); 7] = [
     ("integration", &[Permission::ExecutionsRecord]),
     ("admin", &[Permission::DraftRead, Permission::AccessManage, Permission::AuditRead]),
 ];
+
+/// Whether this can name a role that is made here: 1 to 64 of a-z, 0-9, '-' and '_'. Claims may name others, which
+/// allow nothing; `role@team` is none.
+#[must_use]
+pub fn is_role_name(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
+    (1..=64).contains(&text.len()) && text.bytes().all(fits)
+}
+
+text_enum! {
+    /// What gives somebody a role.
+    RoleSource {
+        /// The person's token: the identity provider rules.
+        Claim = "CLAIM",
+        /// A grant made over the API.
+        Api = "API",
+        /// A grant made by an import.
+        Import = "IMPORT",
+        /// No role of a person: the scopes of an API token.
+        Token = "TOKEN",
+    }
+}
+
+/// Where a held role comes from, and until when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// What gives it.
+    pub source: RoleSource,
+    /// The grant; absent for claims and for scopes.
+    pub grant: Option<GrantId>,
+    /// From when it counts no more, where that is known.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Origin {
+    /// A claim of a token.
+    pub const CLAIM: Self = Self { source: RoleSource::Claim, grant: None, expires_at: None };
+}
 
 /// A role that somebody holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +111,23 @@ pub struct HeldRole {
     pub team: Option<TeamId>,
     /// What it allows.
     pub permissions: BTreeSet<Permission>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+impl HeldRole {
+    /// Whether it allows this for the team; org-wide where no team is given.
+    #[must_use]
+    pub fn allows(&self, permission: Permission, team: Option<TeamId>) -> bool {
+        (self.team.is_none() || (team.is_some() && self.team == team)) && self.permissions.contains(&permission)
+    }
+
+    /// Whether a stage may name it. The scopes of a token are no role, so that no token ever decides; and what gives
+    /// out roles decides nothing, also where it came to do so only after a stage named it.
+    #[must_use]
+    pub fn decides(&self) -> bool {
+        self.origin.source != RoleSource::Token && !self.permissions.contains(&Permission::AccessManage)
+    }
 }
 
 /// Who asks.
@@ -72,6 +137,8 @@ pub struct Actor {
     pub person: PersonId,
     /// The roles held.
     pub roles: Vec<HeldRole>,
+    /// On whose behalf the person may decide now, and in which role.
+    pub mandates: Vec<Mandate>,
     /// The source that the token is bound to, for integrations.
     pub source: Option<String>,
     /// When the person last signed in, where the token says so.
@@ -91,6 +158,10 @@ text_enum! {
         EditSop = "EDIT_SOP",
         /// Decide in the open request.
         Decide = "DECIDE",
+        /// Take one's own decision in the open request back.
+        WithdrawDecision = "WITHDRAW_DECISION",
+        /// Comment on a version in review, resolve comments and open them again.
+        Comment = "COMMENT",
         /// Take the open request back.
         Withdraw = "WITHDRAW",
         /// Give the open version up.
@@ -103,6 +174,10 @@ text_enum! {
         HandOverSop = "HAND_OVER_SOP",
         /// Create and change processes.
         WriteProcess = "WRITE_PROCESS",
+        /// Make and change approval policies.
+        ManagePolicies = "MANAGE_POLICIES",
+        /// Let somebody decide on one's own behalf.
+        Delegate = "DELEGATE",
         /// Create teams, grant and take away roles.
         ManageAccess = "MANAGE_ACCESS",
         /// Send executions.
@@ -111,6 +186,8 @@ text_enum! {
         ReadFigures = "READ_FIGURES",
         /// Read the audit chain.
         ReadAudit = "READ_AUDIT",
+        /// See who holds which roles, and why somebody may do something.
+        ReadAccess = "READ_ACCESS",
         /// Publish what is due: the clock's own, no person's.
         PublishDue = "PUBLISH_DUE",
     }
@@ -178,6 +255,14 @@ pub enum Reach {
     Teams(BTreeSet<TeamId>),
 }
 
+impl Reach {
+    /// Whether nothing is within reach.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Teams(teams) if teams.is_empty())
+    }
+}
+
 /// What an actor sees in lists of SOPs: everything that was ever published, and the drafts within reach.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Visibility {
@@ -185,16 +270,28 @@ pub struct Visibility {
     pub person: PersonId,
     /// Whose drafts are seen.
     pub drafts: Reach,
-    /// Roles that may be named in the stages of an open request.
-    pub roles: Vec<(String, Option<TeamId>)>,
+    /// Roles that may be named in the stages of an open request, the actor's own and those by delegation.
+    pub roles: Vec<DecidingRole>,
+}
+
+/// A role that somebody can decide in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecidingRole {
+    /// Its name.
+    pub role: String,
+    /// The team that it is held for; org-wide when absent.
+    pub held: Option<TeamId>,
+    /// Only in requests about SOPs of this team, where a delegation says so.
+    pub only: Option<TeamId>,
+    /// In whose place; nobody's where the role is the actor's own.
+    pub on_behalf_of: Option<PersonId>,
 }
 
 impl Actor {
     /// Whether a role of the actor allows this for the team; org-wide where no team is given.
     #[must_use]
     pub fn may(&self, permission: Permission, team: Option<TeamId>) -> bool {
-        let covers = |held: &HeldRole| held.team.is_none() || (team.is_some() && held.team == team);
-        self.roles.iter().any(|held| covers(held) && held.permissions.contains(&permission))
+        self.roles.iter().any(|held| held.allows(permission, team))
     }
 
     /// The teams for which a role of the actor allows this.
@@ -210,82 +307,40 @@ impl Actor {
     /// What the actor sees in lists of SOPs.
     #[must_use]
     pub fn visibility(&self) -> Visibility {
-        let Candidate { person, roles, .. } = self.candidate();
-        Visibility { person, drafts: self.reach(Permission::DraftRead), roles }
+        Visibility { person: self.person, drafts: self.reach(Permission::DraftRead), roles: self.deciding_roles() }
     }
 
-    /// What the actor brings to a decision.
+    /// The roles that the actor can decide in.
+    #[must_use]
+    pub fn deciding_roles(&self) -> Vec<DecidingRole> {
+        let own = self.candidate().roles.into_iter();
+        let own = own.map(|(role, held)| DecidingRole { role, held, only: None, on_behalf_of: None });
+        let delegated = self.mandates.iter().flat_map(|mandate| {
+            let Mandate { from, role, team, held, .. } = mandate;
+            let of = |held: &Option<TeamId>| (role.clone(), *held, *team, Some(*from));
+            held.iter().map(of).map(|(role, held, only, on_behalf_of)| DecidingRole { role, held, only, on_behalf_of })
+        });
+        own.chain(delegated).collect()
+    }
+
+    /// What the actor brings to a decision. A role that gives out roles is none to decide in: nobody is to decide by
+    /// having been able to appoint themselves.
     #[must_use]
     pub fn candidate(&self) -> Candidate {
-        let roles = self.roles.iter().map(|held| (held.role.clone(), held.team)).collect();
+        let deciding = self.roles.iter().filter(|held| held.decides());
+        let roles = deciding.map(|held| (held.role.clone(), held.team)).collect();
         Candidate { person: self.person, roles, auth_time: self.auth_time }
-    }
-
-    fn sees_drafts(&self, sop: &SopFacts) -> bool {
-        sop.owner == self.person || self.may(Permission::DraftRead, Some(sop.team)) || self.decides_in(sop)
-    }
-
-    fn decides_in(&self, sop: &SopFacts) -> bool {
-        let candidate = self.candidate();
-        sop.stages.iter().any(|stage| candidate.holds(stage, sop.team))
     }
 }
 
-/// Whether an actor may do something to a resource.
+/// Whether an actor may do something to a resource: what [`judge`] says, without its reasons.
 ///
 /// # Errors
 /// `NotFound` when the actor may not even know of it, else `Forbidden`.
 pub fn decide(actor: &Actor, action: Action, resource: Resource) -> Result<Permit, Refusal> {
-    let allowed = match resource {
-        Resource::Sop(sop) => allowed_for_sop(actor, action, sop)?,
-        Resource::Team(team) => needed(action).is_some_and(|p| actor.may(p, Some(team))),
-        Resource::Organisation => needed(action).is_some_and(|p| actor.may(p, None)),
-    };
-    if allowed {
-        Ok(Permit { actor: Some(actor.person), action })
-    } else {
-        Err(Refusal::forbidden(format!("your roles do not allow {action} here")))
+    match judge(actor, action, resource).verdict {
+        Verdict::Allowed => Ok(Permit { actor: Some(actor.person), action }),
+        Verdict::Refused => Err(Refusal::forbidden(format!("your roles do not allow {action} here"))),
+        Verdict::Hidden(what) => Err(Refusal::NotFound(what)),
     }
-}
-
-/// The permission that an action on a team or the organisation needs.
-fn needed(action: Action) -> Option<Permission> {
-    match action {
-        Action::CreateSop => Some(Permission::SopWrite),
-        Action::WriteProcess => Some(Permission::ProcessWrite),
-        Action::ManageAccess => Some(Permission::AccessManage),
-        Action::RecordExecutions => Some(Permission::ExecutionsRecord),
-        Action::ReadFigures => Some(Permission::FiguresRead),
-        Action::ReadAudit => Some(Permission::AuditRead),
-        _ => None,
-    }
-}
-
-fn allowed_for_sop(actor: &Actor, action: Action, sop: &SopFacts) -> Result<bool, Refusal> {
-    let sees_drafts = actor.sees_drafts(sop);
-    if !sees_drafts && !sop.was_published {
-        return Err(Refusal::NotFound("SOP"));
-    }
-    match action {
-        Action::ReadDraft if !sees_drafts => return Err(Refusal::NotFound("version")),
-        Action::Decide if !sees_drafts => return Err(Refusal::NotFound("approval request")),
-        _ => {}
-    }
-    let owner = sop.owner == actor.person;
-    let contributor = sop.contributors.contains(&actor.person);
-    Ok(match action {
-        Action::ReadSop | Action::ReadDraft => true,
-        Action::Decide => actor.decides_in(sop),
-        Action::EditSop => owner || actor.may(Permission::SopWrite, Some(sop.team)),
-        Action::Withdraw | Action::Discard => owner || contributor,
-        Action::RetireSop | Action::ReviveSop => owner,
-        Action::HandOverSop => owner || actor.may(Permission::SopManage, Some(sop.team)),
-        Action::ReadFigures => owner || actor.may(Permission::FiguresRead, Some(sop.team)),
-        Action::ReadAudit => actor.may(Permission::AuditRead, Some(sop.team)),
-        Action::CreateSop
-        | Action::WriteProcess
-        | Action::ManageAccess
-        | Action::RecordExecutions
-        | Action::PublishDue => false,
-    })
 }

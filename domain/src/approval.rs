@@ -1,13 +1,23 @@
 //! One passage through the stages of a policy: who may decide, what a decision brings about, who is missing.
 
+mod accounts;
+mod delegation;
+mod seats;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use crate::content::ContentHash;
-use crate::error::{Problem, Refusal};
-use crate::ids::{DecisionId, PersonId, PolicyId, RequestId, SopId, TeamId, VersionId};
-use crate::policy::{Stage, StageScope};
+use crate::error::Refusal;
+use crate::ids::{DecisionId, DelegationId, PersonId, PolicyId, RequestId, SopId, TeamId, VersionId};
+use crate::policy::Stage;
 use crate::text::text_enum;
 use crate::time::{SECOND, Timestamp};
+
+pub use accounts::Accounts;
+pub use delegation::{Delegation, MAX_PERIOD, Mandate};
+pub use seats::unfilled;
 
 text_enum! {
     /// One person's answer.
@@ -66,6 +76,8 @@ pub struct Decision {
     pub stage: usize,
     /// Who.
     pub person: PersonId,
+    /// In whose place, and by which delegation; nobody's where the person decided by their own role.
+    pub on_behalf_of: Option<(PersonId, DelegationId)>,
     /// What.
     pub verdict: Verdict,
     /// The content that the person saw.
@@ -74,8 +86,12 @@ pub struct Decision {
     pub comment: String,
     /// When.
     pub decided_at: Timestamp,
+    /// When the person had last signed in, where that is known.
+    pub auth_time: Option<Timestamp>,
     /// How it came in.
     pub via: Via,
+    /// When the person took it back; it counts no more, and stays on record.
+    pub withdrawn_at: Option<Timestamp>,
 }
 
 /// One passage through the stages of a policy, with the policy as it was when it was opened.
@@ -97,9 +113,15 @@ pub struct Request {
     pub requested_by: PersonId,
     /// Those who may not decide: contributors, and whoever asked.
     pub excluded: BTreeSet<PersonId>,
+    /// Which accounts are one person's, among those who are involved.
+    pub accounts: Accounts,
+    /// Whether the policy asks for all review comments to be resolved before somebody approves.
+    pub requires_resolved_comments: bool,
+    /// How many threads of review comments on the version are not resolved.
+    pub open_threads: u64,
     /// When it was opened.
     pub opened_at: Timestamp,
-    /// The answers so far.
+    /// The answers so far, those included that were taken back.
     pub decisions: Vec<Decision>,
 }
 
@@ -118,9 +140,7 @@ impl Candidate {
     /// Whether the person's roles count in a stage about an SOP of this team.
     #[must_use]
     pub fn holds(&self, stage: &Stage, team: TeamId) -> bool {
-        self.roles.iter().any(|(role, scope)| {
-            *role == stage.role && (stage.scope == StageScope::Anyone || scope.is_none_or(|t| t == team))
-        })
+        self.roles.iter().any(|(role, scope)| stage.counts(role, *scope, team))
     }
 }
 
@@ -135,6 +155,8 @@ pub struct Answer {
     pub content: ContentHash,
     /// Why.
     pub comment: String,
+    /// In whose place; nobody's where the person decides by their own role.
+    pub on_behalf_of: Option<PersonId>,
     /// How it came in.
     pub via: Via,
 }
@@ -146,19 +168,33 @@ impl Request {
         self.stages.get(self.stage)
     }
 
-    /// Whether this person may decide now, and if not, why.
+    /// The answers that count.
+    pub fn standing(&self) -> impl Iterator<Item = &Decision> {
+        self.decisions.iter().filter(|d| d.withdrawn_at.is_none())
+    }
+
+    /// Whether this person may decide now, by their own role or by a mandate, and if not, why. Both the delegate and
+    /// the delegator have to be free to decide, with all accounts of theirs.
     ///
     /// # Errors
-    /// `Forbidden` when the person contributed, asked, has decided already, lacks the role or signed in too long ago.
-    pub fn may_decide(&self, who: &Candidate, team: TeamId, now: Timestamp) -> Result<(), Refusal> {
+    /// `Forbidden` when either contributed, asked or has decided already, when the role is not held, or the person
+    /// signed in too long ago.
+    pub fn may_decide(
+        &self,
+        who: &Candidate,
+        mandate: Option<&Mandate>,
+        team: TeamId,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
         let stage = self.current().ok_or_else(|| Refusal::conflict("no stage is open"))?;
-        if self.excluded.contains(&who.person) {
-            return Err(Refusal::forbidden("whoever contributed to a change, or asked for it, does not decide on it"));
+        self.free_to_decide(who.person)?;
+        if let Some(mandate) = mandate {
+            self.free_to_decide(mandate.from)?;
+            if self.accounts.holder(mandate.from) == self.accounts.holder(who.person) {
+                return Err(Refusal::forbidden("nobody decides on their own behalf"));
+            }
         }
-        if self.decisions.iter().any(|d| d.person == who.person) {
-            return Err(Refusal::forbidden("one person decides once in a request, across all stages"));
-        }
-        if !who.holds(stage, team) {
+        if !mandate.map_or_else(|| who.holds(stage, team), |mandate| mandate.holds(stage, team)) {
             return Err(Refusal::forbidden(format!("the stage '{}' needs the role '{}'", stage.name, stage.role)));
         }
         if let Some(age) = stage.max_auth_age
@@ -169,107 +205,127 @@ impl Request {
         Ok(())
     }
 
+    /// Whether somebody neither contributed nor asked, and has no part in a decision that stands.
+    ///
+    /// # Errors
+    /// `Forbidden` when not.
+    pub fn free_to_decide(&self, account: PersonId) -> Result<(), Refusal> {
+        let person = self.accounts.holder(account);
+        if self.excluded.iter().any(|other| self.accounts.holder(*other) == person) {
+            return Err(Refusal::forbidden("whoever contributed to a change, or asked for it, does not decide on it"));
+        }
+        if self.voices().any(|other| other == person) {
+            return Err(Refusal::forbidden("one person decides once in a request, across all stages"));
+        }
+        Ok(())
+    }
+
+    /// Everyone who asked, contributed or decided, or in whose place somebody did.
+    pub fn involved(&self) -> impl Iterator<Item = PersonId> {
+        let parties = self.decisions.iter().flat_map(|d| [Some(d.person), d.on_behalf_of.map(|(person, _)| person)]);
+        self.excluded.iter().copied().chain(parties.flatten())
+    }
+
+    /// Everyone who has a part in a decision that stands: who took it, and in whose place.
+    fn voices(&self) -> impl Iterator<Item = PersonId> {
+        self.standing().flat_map(|d| self.voices_of(d))
+    }
+
+    /// The people who have a part in a decision.
+    fn voices_of(&self, decision: &Decision) -> impl Iterator<Item = PersonId> {
+        let parties = [Some(decision.person), decision.on_behalf_of.map(|(person, _)| person)];
+        parties.into_iter().flatten().map(|account| self.accounts.holder(account))
+    }
+
+    /// Those of these people who could decide in the stage that is open, by a role of their own.
+    #[must_use]
+    pub fn waiting_for(&self, people: &[Candidate], team: TeamId) -> Vec<PersonId> {
+        let Some(stage) = self.current() else { return Vec::new() };
+        let could = |who: &&Candidate| who.holds(stage, team) && self.free_to_decide(who.person).is_ok();
+        people.iter().filter(could).map(|who| who.person).collect()
+    }
+
     /// Takes an answer as a decision of the stage that is being decided.
     ///
     /// # Errors
-    /// As [`Self::may_decide`]; `Conflict` when the person saw other content; `Invalid` for a rejection without reason.
-    pub fn decide(&self, who: &Candidate, team: TeamId, answer: Answer, now: Timestamp) -> Result<Decision, Refusal> {
-        self.may_decide(who, team, now)?;
+    /// As [`Self::may_decide`]; `Forbidden` without a mandate from the one it is to be on behalf of; `Conflict` when
+    /// the person saw other content, or comments are open that have to be resolved; `Invalid` for a rejection without
+    /// reason.
+    pub fn decide(
+        &self,
+        who: &Candidate,
+        mandates: &[Mandate],
+        team: TeamId,
+        answer: Answer,
+        now: Timestamp,
+    ) -> Result<Decision, Refusal> {
+        let mandate = answer.on_behalf_of.map(|from| self.mandate(mandates, from, team)).transpose()?;
+        self.may_decide(who, mandate, team, now)?;
         if answer.content != self.content {
             return Err(Refusal::conflict("the content under review is not the one that was decided on"));
         }
         if answer.verdict == Verdict::Reject && answer.comment.trim().is_empty() {
             return Err(Refusal::invalid("comment", "a rejection needs a reason"));
         }
-        let Answer { id, verdict, content, comment, via } = answer;
-        Ok(Decision { id, stage: self.stage, person: who.person, verdict, content, comment, decided_at: now, via })
+        if answer.verdict == Verdict::Approve && self.requires_resolved_comments && self.open_threads > 0 {
+            let open = self.open_threads;
+            return Err(Refusal::conflict(format!("the policy asks for all comments to be resolved: {open} are open")));
+        }
+        let Answer { id, verdict, content, comment, via, .. } = answer;
+        Ok(Decision {
+            id,
+            stage: self.stage,
+            person: who.person,
+            on_behalf_of: mandate.map(|m| (m.from, m.delegation)),
+            verdict,
+            content,
+            comment,
+            decided_at: now,
+            auth_time: who.auth_time,
+            via,
+            withdrawn_at: None,
+        })
+    }
+
+    /// A mandate of this delegator; the one that counts in the open stage, where there are several.
+    fn mandate<'a>(&self, mandates: &'a [Mandate], from: PersonId, team: TeamId) -> Result<&'a Mandate, Refusal> {
+        let counts = |m: &&Mandate| self.current().is_some_and(|stage| m.holds(stage, team));
+        let given = || mandates.iter().filter(|m| m.from == from);
+        let none = || Refusal::forbidden("no delegation from this person to you is in force");
+        given().find(counts).or_else(|| given().next()).ok_or_else(none)
+    }
+
+    /// The decision of a person that can still be taken back: while its stage is open.
+    ///
+    /// # Errors
+    /// `NotFound` when the person took none that stands; `Conflict` when its stage is closed.
+    pub fn take_back(&self, who: PersonId) -> Result<DecisionId, Refusal> {
+        let person = self.accounts.holder(who);
+        let own = || self.standing().filter(|d| self.accounts.holder(d.person) == person);
+        if own().next().is_none() {
+            return Err(Refusal::NotFound("decision"));
+        }
+        let open = own().find(|d| d.stage == self.stage).map(|d| d.id);
+        open.ok_or_else(|| Refusal::conflict("the stage of this decision is closed: it stands"))
     }
 
     /// Whether the approvals, with this one more, close the stage that is being decided.
     #[must_use]
     pub fn closes_stage(&self, decision: &Decision) -> bool {
-        let approvals = |d: &&Decision| d.stage == self.stage && d.verdict == Verdict::Approve;
-        let given = self.decisions.iter().chain(std::iter::once(decision)).filter(approvals).count();
-        self.current().is_some_and(|stage| given >= stage.min_approvals as usize)
+        self.current().is_some_and(|stage| self.heard(decision) >= stage.min_approvals as usize)
     }
-}
 
-/// The stages that those who exist cannot fill, each person counted once across all stages.
-///
-/// Every approval that is needed is a seat; people are matched to seats by augmenting paths (Kuhn 1955).
-#[must_use]
-pub fn unfilled(stages: &[Stage], people: &[Candidate], excluded: &BTreeSet<PersonId>, team: TeamId) -> Vec<Problem> {
-    let mut free: Vec<&Candidate> = people.iter().filter(|c| !excluded.contains(&c.person)).collect();
-    free.sort_by_key(|c| c.person);
-    free.dedup_by_key(|c| c.person);
-    let seats: Vec<usize> =
-        stages.iter().enumerate().flat_map(|(i, s)| std::iter::repeat_n(i, s.min_approvals as usize)).collect();
-    let fits = |seat: usize, person: usize| free[person].holds(&stages[seats[seat]], team);
-    let mut seated: Vec<Option<usize>> = vec![None; free.len()];
-    let mut empty = vec![0_usize; stages.len()];
-    for seat in 0..seats.len() {
-        let mut tried = vec![false; free.len()];
-        if !seat_someone(seat, &fits, &mut seated, &mut tried) {
-            empty[seats[seat]] += 1;
+    /// How many approvals of the open stage count, with this one more. Accounts may turn out to be one person's only
+    /// after they decided: then the first decision of the person counts, and none of somebody who contributed.
+    fn heard(&self, decision: &Decision) -> usize {
+        let mut spent: BTreeSet<PersonId> = self.excluded.iter().map(|other| self.accounts.holder(*other)).collect();
+        let mut count = 0;
+        for given in self.standing().chain(std::iter::once(decision)) {
+            if self.voices_of(given).all(|person| !spent.contains(&person)) {
+                spent.extend(self.voices_of(given));
+                count += usize::from(given.stage == self.stage && given.verdict == Verdict::Approve);
+            }
         }
-    }
-    let missing = stages.iter().zip(&empty).enumerate().filter(|(_, (_, n))| **n > 0);
-    missing
-        .map(|(i, (stage, n))| {
-            let message = format!("stage '{}' lacks {n} eligible holder(s) of the role '{}'", stage.name, stage.role);
-            Problem::at(format!("policy.stages.{i}"), message)
-        })
-        .collect()
-}
-
-fn seat_someone(
-    seat: usize,
-    fits: &impl Fn(usize, usize) -> bool,
-    seated: &mut Vec<Option<usize>>,
-    tried: &mut Vec<bool>,
-) -> bool {
-    for person in 0..seated.len() {
-        if tried[person] || !fits(seat, person) {
-            continue;
-        }
-        tried[person] = true;
-        let moved = match seated[person] {
-            None => true,
-            Some(other) => seat_someone(other, fits, seated, tried),
-        };
-        if moved {
-            seated[person] = Some(seat);
-            return true;
-        }
-    }
-    false
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::policy::Meaning;
-    use uuid::Uuid;
-
-    fn stage(role: &str, min_approvals: u32) -> Stage {
-        let (name, scope, meaning) = (role.to_owned(), StageScope::Team, Meaning::Approved);
-        Stage { name, role: role.to_owned(), min_approvals, scope, meaning, max_auth_age: None }
-    }
-
-    fn person(n: u128, roles: &[&str]) -> Candidate {
-        let roles = roles.iter().map(|r| ((*r).to_owned(), None)).collect();
-        Candidate { person: PersonId(Uuid::from_u128(n)), roles, auth_time: None }
-    }
-
-    #[test]
-    fn each_person_is_counted_once_across_stages() {
-        let team = TeamId(Uuid::nil());
-        let stages = [stage("reviewer", 1), stage("approver", 1)];
-        let both = person(1, &["reviewer", "approver"]);
-        assert_eq!(unfilled(&stages, std::slice::from_ref(&both), &BTreeSet::new(), team).len(), 1);
-        // The first person can do either, so must be moved to make room for the second.
-        let people = [both, person(2, &["reviewer"])];
-        assert!(unfilled(&stages, &people, &BTreeSet::new(), team).is_empty());
-        assert_eq!(unfilled(&stages, &people, &BTreeSet::from([people[1].person]), team).len(), 1);
+        count
     }
 }

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::text::text_enum;
 use crate::time::Timestamp;
 
-pub use check::{MAX_DOCUMENT, MAX_ENTRIES, MAX_LINE, MAX_TEXT, is_key, slug};
+pub use check::{MAX_DOCUMENT, MAX_ENTRIES, MAX_LINE, MAX_TEXT, is_key, prose_problem, slug};
 pub use diff::{Diff, FieldChange, PartChange, PartChangeKind, beyond_editorial, diff};
 
 text_enum! {

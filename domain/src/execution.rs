@@ -1,4 +1,5 @@
-//! Executions: what integrations report, what is refused, and how reports in any order make one run.
+//! Executions: what integrations report, what is refused, and how reports in any order make one run. Over 400 lines
+//! because a report and the rules for its fields are best read together.
 
 mod merge;
 #[cfg(test)]

@@ -75,8 +75,16 @@ ids! {
     RequestId = "req", "approval request";
     /// One person's answer in a request.
     DecisionId = "dec", "decision";
+    /// Somebody's word that another may decide in their place.
+    DelegationId = "dlg", "delegation";
+    /// A review comment.
+    CommentId = "cmt", "comment";
+    /// Something that happened.
+    EventId = "evt", "event";
     /// A role granted to a person.
     GrantId = "grant", "grant";
+    /// A token that an integration carries.
+    TokenId = "tok", "API token";
     /// One real performance of a process.
     ExecutionId = "exe", "execution";
 }

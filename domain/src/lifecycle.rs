@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use crate::approval::{Decision, Request, RequestState};
 use crate::content::{ChangeKind, ContentHash};
-use crate::ids::{PersonId, RequestId, SopId, TeamId, VersionId};
+use crate::ids::{DecisionId, PersonId, RequestId, SopId, TeamId, VersionId};
 use crate::policy::Risk;
 use crate::text::text_enum;
 use crate::time::Timestamp;
@@ -186,6 +186,8 @@ pub enum Effect {
     RequestOpened(Request),
     /// Somebody decided.
     DecisionTaken(RequestId, Decision),
+    /// Somebody took their decision back, at this time.
+    DecisionWithdrawn(RequestId, DecisionId, Timestamp),
     /// The next stage opens.
     StageOpened(RequestId, usize),
     /// The request ends.
@@ -274,6 +276,12 @@ impl Procedure {
             Effect::DecisionTaken(_, decision) => {
                 if let Some(request) = &mut self.request {
                     request.decisions.push(decision.clone());
+                }
+            }
+            Effect::DecisionWithdrawn(_, id, at) => {
+                let decisions = self.request.iter_mut().flat_map(|request| &mut request.decisions);
+                for decision in decisions.filter(|d| d.id == *id) {
+                    decision.withdrawn_at = Some(*at);
                 }
             }
             Effect::StageOpened(_, stage) => {

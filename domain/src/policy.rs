@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::content::ChangeKind;
+use crate::content::{ChangeKind, MAX_LINE};
 use crate::error::Problem;
 use crate::ids::{PolicyId, TeamId};
 use crate::text::text_enum;
@@ -64,6 +64,10 @@ text_enum! {
 
 /// The most approvals that a stage may ask for.
 pub const MAX_APPROVALS: u32 = 100;
+/// The most stages that a policy may have.
+pub const MAX_STAGES: usize = 20;
+/// The longest that a sign-in may be good for, in seconds: thirty days.
+pub const MAX_AUTH_AGE: i64 = 30 * 24 * 3600;
 
 /// One stage of a policy: M of N holders of a role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +88,32 @@ pub struct Stage {
     pub max_auth_age: Option<i64>,
 }
 
+impl Stage {
+    /// Whether a role held for a team, or org-wide, counts in this stage about an SOP of a team.
+    #[must_use]
+    pub fn counts(&self, role: &str, held_for: Option<TeamId>, team: TeamId) -> bool {
+        role == self.role && (self.scope == StageScope::Anyone || held_for.is_none_or(|t| t == team))
+    }
+
+    fn check(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if !(1..=MAX_APPROVALS).contains(&self.min_approvals) {
+            problems.push(Problem::at("minApprovals", format!("a stage needs 1 to {MAX_APPROVALS} approvals")));
+        }
+        for (field, text) in [("name", &self.name), ("role", &self.role)] {
+            if text.trim().is_empty() {
+                problems.push(Problem::at(field, "this is needed"));
+            } else if text.chars().count() > MAX_LINE || text.contains('\0') {
+                problems.push(Problem::at(field, format!("at most {MAX_LINE} characters, without U+0000")));
+            }
+        }
+        if self.max_auth_age.is_some_and(|age| !(1..=MAX_AUTH_AGE).contains(&age)) {
+            problems.push(Problem::at("maxAuthAge", "this is between one second and thirty days"));
+        }
+        problems
+    }
+}
+
 /// Which stages a change passes, for which SOPs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -97,6 +127,8 @@ pub struct Policy {
     pub risk: Option<Risk>,
     /// Its stages, in order.
     pub stages: Vec<Stage>,
+    /// Whether all review comments have to be resolved before somebody approves.
+    pub requires_resolved_comments: bool,
 }
 
 impl Policy {
@@ -104,19 +136,11 @@ impl Policy {
     #[must_use]
     pub fn check(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        if self.stages.is_empty() {
-            problems.push(Problem::at("stages", "a policy needs at least one stage"));
+        if !(1..=MAX_STAGES).contains(&self.stages.len()) {
+            problems.push(Problem::at("stages", format!("a policy has 1 to {MAX_STAGES} stages")));
         }
         for (i, stage) in self.stages.iter().enumerate() {
-            if !(1..=MAX_APPROVALS).contains(&stage.min_approvals) {
-                let message = format!("a stage needs 1 to {MAX_APPROVALS} approvals");
-                problems.push(Problem::at(format!("stages.{i}.minApprovals"), message));
-            }
-            for (field, text) in [("name", &stage.name), ("role", &stage.role)] {
-                if text.trim().is_empty() {
-                    problems.push(Problem::at(format!("stages.{i}.{field}"), "this is needed"));
-                }
-            }
+            problems.extend(stage.check().into_iter().map(|p| p.under(&format!("stages.{i}"))));
         }
         problems
     }
@@ -127,13 +151,45 @@ impl Policy {
     }
 }
 
+text_enum! {
+    /// What becomes of a policy when one is looked for.
+    Fit {
+        /// It is the one that applies.
+        Applies = "APPLIES",
+        /// It would, but a more special one does.
+        LessSpecial = "LESS_SPECIAL",
+        /// It is for another team.
+        OtherTeam = "OTHER_TEAM",
+        /// It is for another risk.
+        OtherRisk = "OTHER_RISK",
+    }
+}
+
+/// What becomes of each policy of a kind for an SOP. At most one applies: team and risk, before risk, before team,
+/// before the default.
+#[must_use]
+pub fn consider(policies: &[Policy], kind: PolicyKind, team: TeamId, risk: Risk) -> Vec<(&Policy, Fit)> {
+    let of_kind: Vec<&Policy> = policies.iter().filter(|p| p.kind == kind).collect();
+    let fits = |p: &&&Policy| p.team.is_none_or(|t| t == team) && p.risk.is_none_or(|r| r == risk);
+    let chosen = of_kind.iter().filter(fits).max_by_key(|p| p.rank()).map(|p| p.id);
+    let fit = |p: &Policy| {
+        if Some(p.id) == chosen {
+            Fit::Applies
+        } else if p.team.is_some_and(|t| t != team) {
+            Fit::OtherTeam
+        } else if p.risk.is_some_and(|r| r != risk) {
+            Fit::OtherRisk
+        } else {
+            Fit::LessSpecial
+        }
+    };
+    of_kind.into_iter().map(|p| (p, fit(p))).collect()
+}
+
 /// The policy that applies to an SOP, the most special first.
 #[must_use]
 pub fn select(policies: &[Policy], kind: PolicyKind, team: TeamId, risk: Risk) -> Option<&Policy> {
-    policies
-        .iter()
-        .filter(|p| p.kind == kind && p.team.is_none_or(|t| t == team) && p.risk.is_none_or(|r| r == risk))
-        .max_by_key(|p| p.rank())
+    consider(policies, kind, team, risk).into_iter().find(|(_, fit)| *fit == Fit::Applies).map(|(policy, _)| policy)
 }
 
 #[cfg(test)]
@@ -150,6 +206,7 @@ mod tests {
             team,
             risk,
             stages: Vec::new(),
+            requires_resolved_comments: false,
         };
         let all = [
             policy(1, None, None),
@@ -164,6 +221,13 @@ mod tests {
             [Some(1), Some(2), Some(3), Some(4)]
         );
         assert_eq!(chosen(4, Risk::Low), Some(2));
+        let fits =
+            |risk| consider(&all, PolicyKind::Material, team, risk).into_iter().map(|(_, fit)| fit).collect::<Vec<_>>();
+        assert_eq!(fits(Risk::High), [Fit::LessSpecial, Fit::LessSpecial, Fit::LessSpecial, Fit::Applies]);
+        assert_eq!(fits(Risk::Low), [Fit::LessSpecial, Fit::Applies, Fit::OtherRisk, Fit::OtherRisk]);
+        let elsewhere = consider(&all, PolicyKind::Material, TeamId(Uuid::from_u128(9)), Risk::High);
+        let fits: Vec<Fit> = elsewhere.into_iter().map(|(_, fit)| fit).collect();
+        assert_eq!(fits, [Fit::LessSpecial, Fit::OtherTeam, Fit::Applies, Fit::OtherTeam]);
         assert_eq!(select(&all, PolicyKind::Retirement, team, Risk::Low), None);
     }
 }

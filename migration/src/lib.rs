@@ -11,6 +11,14 @@ mod m0004_audit;
 mod m0005_executions;
 mod m0006_search;
 mod m0007_requests;
+mod m0008_audit_behalf;
+mod m0010_roles;
+mod m0011_api_tokens;
+mod m0012_policies;
+mod m0013_decisions;
+mod m0014_comments;
+mod m0015_events;
+mod m0016_mail;
 
 pub use sea_orm_migration::prelude::{MigrationTrait, MigratorTrait};
 
@@ -29,6 +37,14 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_executions::Migration),
             Box::new(m0006_search::Migration),
             Box::new(m0007_requests::Migration),
+            Box::new(m0008_audit_behalf::Migration),
+            Box::new(m0010_roles::Migration),
+            Box::new(m0011_api_tokens::Migration),
+            Box::new(m0012_policies::Migration),
+            Box::new(m0013_decisions::Migration),
+            Box::new(m0014_comments::Migration),
+            Box::new(m0015_events::Migration),
+            Box::new(m0016_mail::Migration),
         ]
     }
 }

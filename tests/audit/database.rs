@@ -33,26 +33,32 @@ both! {
     async fn what_is_written_once_stays(world: World) {
         lived_in(&world).await;
         let tables = [
-            ("audit_entry", "request_id"), ("content", "document"), ("approval_decision", "comment"),
-            ("execution_event", "fingerprint"),
+            ("audit_entry", "request_id", "insert-only"), ("content", "document", "insert-only"),
+            ("approval_decision", "comment", "says what it said|decisions are kept|insert-only"),
+            ("execution_event", "fingerprint", "insert-only"),
         ];
-        for (table, column) in tables {
+        for (table, column, why) in tables {
             let rows = world.query_i64(&format!("SELECT COUNT(*) FROM {table}")).await;
             assert!(rows > 0, "{table}");
-            refuses(&world, &format!("UPDATE {table} SET {column} = 'x'"), "insert-only").await;
-            refuses(&world, &format!("UPDATE {table} SET {column} = {column}"), "insert-only").await;
-            refuses(&world, &format!("DELETE FROM {table}"), "insert-only").await;
+            refuses(&world, &format!("UPDATE {table} SET {column} = 'x'"), why).await;
+            refuses(&world, &format!("UPDATE {table} SET {column} = {column}"), why).await;
+            refuses(&world, &format!("DELETE FROM {table}"), why).await;
             let replace = format!("INSERT OR REPLACE INTO {table} SELECT * FROM {table} LIMIT 1");
             match world.backend {
                 Backend::Sqlite => refuses(&world, &replace, "insert-only").await,
                 Backend::Postgres => {
-                    refuses(&world, &format!("TRUNCATE {table} CASCADE"), "insert-only").await;
+                    refuses(&world, &format!("TRUNCATE {table} CASCADE"), why).await;
                     let again = format!("INSERT INTO {table} SELECT * FROM {table} LIMIT 1");
                     refuses(&world, &again, UNIQUE).await;
                 }
             }
             assert_eq!(world.query_i64(&format!("SELECT COUNT(*) FROM {table}")).await, rows, "{table}");
         }
+        // A decision is taken back once, and not given again.
+        let back = "UPDATE approval_decision SET withdrawn_at = 9 WHERE verdict = 'APPROVE'";
+        world.execute(back).await;
+        refuses(&world, back, "taken back once").await;
+        refuses(&world, "UPDATE approval_decision SET withdrawn_at = NULL", "taken back once").await;
         refuses(&world, "DELETE FROM audit_head", "kept").await;
         refuses(&world, "UPDATE audit_head SET seq = seq - 1", "only grows").await;
         refuses(&world, "UPDATE audit_head SET hash = hash", "only grows").await;
@@ -112,8 +118,8 @@ both! {
             Backend::Sqlite => "randomblob(16)",
             Backend::Postgres => "gen_random_uuid()",
         };
-        let again = format!("INSERT INTO approval_decision SELECT {id}, request_id, position, person_id, verdict, content_hash, comment, via, \
-            decided_at FROM approval_decision LIMIT 1");
+        let again = format!("INSERT INTO approval_decision SELECT {id}, request_id, position, person_id, on_behalf_of_id, \
+            delegation_id, verdict, content_hash, comment, via, decided_at, auth_time, withdrawn_at FROM approval_decision LIMIT 1");
         refuses(&world, &again, UNIQUE).await;
         let event = "INSERT INTO execution_event SELECT source, event_id, 'other', run_id, occurred_at, received_at FROM execution_event";
         refuses(&world, event, "unique|insert-only").await;

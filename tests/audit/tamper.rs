@@ -96,7 +96,7 @@ both! {
             let problem = broken_by(&world, &format!("UPDATE audit_entry SET {column} = {column} || ' ' WHERE seq = {seq}")).await;
             assert!(problem.contains(&format!("entry {seq} ")), "{column}: {problem}");
         }
-        for change in ["at = at + 1", "actor_id = team_id", "actor_id = NULL", "sop_id = NULL", "team_id = actor_id", "reason = NULL"] {
+        for change in ["at = at + 1", "actor_id = team_id", "actor_id = NULL", "on_behalf_of_id = actor_id", "sop_id = NULL", "team_id = actor_id", "reason = NULL"] {
             let seq = with_reason;
             let problem = broken_by(&world, &format!("UPDATE audit_entry SET {change} WHERE seq = {seq}")).await;
             assert!(problem.contains(&format!("entry {seq} ")), "{change}: {problem}");
@@ -118,7 +118,7 @@ both! {
         disarm(&world).await;
         let swapped = "UPDATE audit_entry SET seq = -seq WHERE seq IN (5, 6); UPDATE audit_entry SET seq = 6 WHERE seq = -5; \
             UPDATE audit_entry SET seq = 5 WHERE seq = -6";
-        let columns = "at, actor_id, via, action, object, sop_id, team_id, old_value, new_value, reason, request_id, hash";
+        let columns = "at, actor_id, on_behalf_of_id, via, action, object, sop_id, team_id, old_value, new_value, reason, request_id, hash";
         let cases = [
             ("DELETE FROM audit_entry WHERE seq = 4".to_owned(), "entry 4 ".to_owned()),
             ("DELETE FROM audit_entry WHERE seq = 1".to_owned(), "entry 1 ".to_owned()),

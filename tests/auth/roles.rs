@@ -2,16 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::story::{CREATE_PROCESS, CREATE_SOP, CREATE_TEAM, RECORD, content, place, process, text};
+use crate::story::{
+    CREATE_GRANT, CREATE_PROCESS, CREATE_SOP, CREATE_TEAM, RECORD, REVOKE_GRANT, content, place, process, text,
+};
 use crate::support::{Client, World, both};
 
 const ME: &str = "{ me { person { id name email } source roles { role team { key } permissions }
     grants { id role team { key } source } } }";
-const GRANT: &str = "mutation($input: GrantCreateInput!) { grantCreate(input: $input) {
-    grant { id role source team { key } person { id } } userErrors { code message path } } }";
-const REVOKE: &str = "mutation($input: GrantRevokeInput!) { grantRevoke(input: $input) {
-    revokedId userErrors { code message path } } }";
-
 async fn me(who: &Client) -> Value {
     who.ok(ME, json!({})).await["me"].take()
 }
@@ -47,7 +44,7 @@ both! {
         let seen = me(&nina).await;
         assert_eq!((&seen["person"]["name"], &seen["person"]["email"]), (&json!("nina"), &json!("nina@example.org")));
         let input = json!({"input": {"personId": seen["person"]["id"], "role": "reviewer", "teamId": place.team}});
-        let granted = place.admin.mutate(GRANT, input).await;
+        let granted = place.admin.mutate(CREATE_GRANT, input).await;
         assert_eq!(granted["grant"]["source"], "API");
         let mut grants: Vec<String> = me(&nina).await["grants"].as_array().unwrap().iter()
             .map(|g| format!("{} {} {}", g["role"], g["team"]["key"], g["source"]).replace('"', "")).collect();
@@ -79,15 +76,15 @@ both! {
         assert!(!may_write(&nina, &place.team, "first").await);
         let id = me(&nina).await["person"]["id"].clone();
         let input = json!({"input": {"personId": id, "role": "author", "teamId": place.team}});
-        let grant = place.admin.mutate(GRANT, input.clone()).await["grant"]["id"].clone();
+        let grant = place.admin.mutate(CREATE_GRANT, input.clone()).await["grant"]["id"].clone();
         assert!(may_write(&nina, &place.team, "second").await);
-        assert_eq!(place.admin.refused(GRANT, input).await.code, "CONFLICT", "it is granted already");
+        assert_eq!(place.admin.refused(CREATE_GRANT, input).await.code, "CONFLICT", "it is granted already");
         let other_claims = world.client(&["reviewer@ops"], "nina");
         assert!(may_write(&other_claims, &place.team, "third").await, "claims do not take away what was granted here");
-        let revoked = place.admin.mutate(REVOKE, json!({"input": {"id": grant}})).await;
+        let revoked = place.admin.mutate(REVOKE_GRANT, json!({"input": {"id": grant}})).await;
         assert_eq!(revoked["revokedId"], grant);
         assert!(!may_write(&other_claims, &place.team, "fourth").await);
-        assert_eq!(place.admin.refused(REVOKE, json!({"input": {"id": grant}})).await.code, "NOT_FOUND");
+        assert_eq!(place.admin.refused(REVOKE_GRANT, json!({"input": {"id": grant}})).await.code, "NOT_FOUND");
     }
 
     async fn only_admins_grant_and_claims_are_not_theirs(world: World) {
@@ -95,11 +92,11 @@ both! {
         let vic = me(&place.viewer).await;
         let input = json!({"input": {"personId": vic["person"]["id"], "role": "admin"}});
         for who in [&place.viewer, &place.author, &place.reviewer, &place.approver, &place.manager] {
-            assert_eq!(who.refused(GRANT, input.clone()).await.code, "FORBIDDEN");
+            assert_eq!(who.refused(CREATE_GRANT, input.clone()).await.code, "FORBIDDEN");
         }
-        assert_eq!(world.client(&["admin@ops"], "half").refused(GRANT, input).await.code, "FORBIDDEN");
+        assert_eq!(world.client(&["admin@ops"], "half").refused(CREATE_GRANT, input).await.code, "FORBIDDEN");
         let claimed = json!({"input": {"id": vic["grants"][0]["id"]}});
-        assert_eq!(place.admin.refused(REVOKE, claimed).await.code, "CONFLICT", "that one is the identity provider's");
+        assert_eq!(place.admin.refused(REVOKE_GRANT, claimed).await.code, "CONFLICT", "that one is the identity provider's");
     }
 
     async fn an_integration_speaks_for_its_source_only(world: World) {

@@ -11,17 +11,17 @@ use crate::support::{Client, Response, World, both, respond};
 
 const ME: &str = "{ me { person { name } roles { role team { key } } } }";
 
-async fn ask(world: &World, authorization: Option<&str>) -> Response {
+pub(super) async fn ask(world: &World, authorization: Option<&str>) -> Response {
     let raw = world.raw();
     let request = raw.http.post(raw.url("/graphql")).json(&json!({"query": ME}));
     respond(authorization.into_iter().fold(request, |request, value| request.header("authorization", value))).await
 }
 
-async fn bearer(world: &World, token: &str) -> Response {
+pub(super) async fn bearer(world: &World, token: &str) -> Response {
     ask(world, Some(&format!("Bearer {token}"))).await
 }
 
-fn assert_unauthenticated(response: &Response, what: &str) {
+pub(super) fn assert_unauthenticated(response: &Response, what: &str) {
     assert_eq!(response.status, 401, "{what}: {response:?}");
     let challenge = response.headers.get("www-authenticate").and_then(|value| value.to_str().ok());
     assert!(challenge.is_some_and(|value| value.starts_with("Bearer")), "{what}: {response:?}");
@@ -33,7 +33,7 @@ fn assert_unauthenticated(response: &Response, what: &str) {
 }
 
 /// The right claims with others set, or taken away by null.
-fn with(changes: &Value) -> Value {
+pub(super) fn with(changes: &Value) -> Value {
     let mut claims = claims(&["admin"], "eve");
     for (name, value) in changes.as_object().expect("an object") {
         if value.is_null() {
@@ -46,14 +46,14 @@ fn with(changes: &Value) -> Value {
 }
 
 /// A key pair made for the test.
-struct Pair {
+pub(super) struct Pair {
     private: EncodingKey,
-    public: Vec<u8>,
-    jwk: Value,
+    pub(super) public: Vec<u8>,
+    pub(super) jwk: Value,
 }
 
 impl Pair {
-    fn new(kid: &str) -> Self {
+    pub(super) fn new(kid: &str) -> Self {
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
         let public = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref()).unwrap();
         let private = EncodingKey::from_ec_der(pkcs8.as_ref());
@@ -62,19 +62,19 @@ impl Pair {
         Self { private, public: public.public_key().as_ref().to_vec(), jwk }
     }
 
-    fn sign(&self, kid: Option<&str>, claims: &Value) -> String {
+    pub(super) fn sign(&self, kid: Option<&str>, claims: &Value) -> String {
         let header = Header { kid: kid.map(str::to_owned), ..Header::new(Algorithm::ES256) };
         jsonwebtoken::encode(&header, claims, &self.private).unwrap()
     }
 }
 
 /// Signed by HMAC with whatever bytes, with or without the name of a key.
-fn hmac(bytes: &[u8], kid: Option<&str>, claims: &Value) -> String {
+pub(super) fn hmac(bytes: &[u8], kid: Option<&str>, claims: &Value) -> String {
     let header = Header { kid: kid.map(str::to_owned), ..Header::new(Algorithm::HS256) };
     jsonwebtoken::encode(&header, claims, &EncodingKey::from_secret(bytes)).unwrap()
 }
 
-fn part(token: &str, n: usize) -> &str {
+pub(super) fn part(token: &str, n: usize) -> &str {
     token.split('.').nth(n).expect("three parts")
 }
 

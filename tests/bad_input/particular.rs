@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::dump::Dump;
 use super::samples::{Samples, full_content, samples};
 use super::{Expected, send, with};
-use crate::story::{decide, decide_refused, look, process, submit};
+use crate::story::{DAY, decide, decide_refused, from_now, look, process, submit};
 use crate::support::{World, both};
 
 /// Sends each case by whoever may send the sample; nothing may change.
@@ -58,6 +58,33 @@ both! {
         cases.push(("processCreate", "a key that is taken", process, refused("CONFLICT")));
         let role = with(&samples.of("grantCreate").input, "/role", json!("emperor"));
         cases.push(("grantCreate", "an unknown role", role, invalid("role")));
+        for role in ["Viewer", "viewer@ops", "view er", &"v".repeat(65)] {
+            for mutation in ["roleCreate", "roleUpdate", "roleDelete"] {
+                cases.push((mutation, "a bad name", with(&samples.of(mutation).input, "/name", json!(role)), invalid("name")));
+            }
+        }
+        for (mutation, code) in [("roleUpdate", "NOT_FOUND"), ("roleDelete", "NOT_FOUND")] {
+            let input = with(&samples.of(mutation).input, "/name", json!("unheard-of"));
+            cases.push((mutation, "an unknown role", input, refused(code)));
+        }
+        for mutation in ["roleCreate", "roleUpdate", "roleDelete"] {
+            let built_in = with(&samples.of(mutation).input, "/name", json!("admin"));
+            cases.push((mutation, "a built-in role", built_in, refused("CONFLICT")));
+        }
+        let token = &samples.of("apiTokenCreate").input;
+        for at in [from_now(-1), from_now(367 * DAY), "9999-12-31T23:59:59Z".to_owned()] {
+            cases.push(("apiTokenCreate", "a bad end", with(token, "/expiresAt", json!(at)), invalid("expiresAt")));
+        }
+        for scopes in [json!([]), json!(["SOP_WRITE"]), json!(["FIGURES_READ", "ACCESS_MANAGE"]), json!(["EXECUTIONS_RECORD"])] {
+            cases.push(("apiTokenCreate", "bad scopes", with(token, "/scopes", scopes), invalid("scopes")));
+        }
+        for source in [" tickets", "tickets ", "tick\tets", &"s".repeat(101)] {
+            cases.push(("apiTokenCreate", "a bad source", with(token, "/source", json!(source)), invalid("source")));
+        }
+        for at in [from_now(-1), from_now(-DAY), from_now(3_654 * DAY), "9999-12-31T23:59:59Z".to_owned()] {
+            let input = with(&samples.of("grantCreate").input, "/expiresAt", json!(at));
+            cases.push(("grantCreate", "a bad end", input, invalid("expiresAt")));
+        }
         refuse(&world, &samples, cases).await;
     }
 

@@ -1,8 +1,12 @@
-//! For each mutation an input that is right, with every field of it given: what is bad is then one change away.
+//! For each mutation an input that is right, with every field of it given: what is bad is then one change away. Over 400
+//! lines because it is one list.
 
 use serde_json::{Value, json};
 
-use crate::story::{DISCARD, Draft, Place, content, draft, look, place, process, submit, text};
+use crate::story::{
+    CREATE_COMMENT, CREATE_DELEGATION, CREATE_GRANT, CREATE_POLICY, CREATE_ROLE, CREATE_TOKEN, DAY, DISCARD, Draft,
+    END_POLICY, Place, RESOLVE, content, decide, draft, from_now, look, person, place, process, submit, token_terms,
+};
 use crate::support::{Client, World};
 
 /// A right input.
@@ -15,8 +19,8 @@ pub struct Sample {
     pub needed: &'static [&'static str],
     /// What viewers, and authors of another team, are answered.
     pub strangers: &'static str,
-    /// Somebody who sees what it is about and may not do it.
-    pub insider: Client,
+    /// Somebody who sees what it is about and may not do it, where there is such a person.
+    pub insider: Option<Client>,
 }
 
 /// The samples and what they were made from.
@@ -71,10 +75,6 @@ fn execution(sop: &Draft) -> Value {
     })
 }
 
-async fn person(client: &Client) -> String {
-    text(&client.ok("{ me { person { id } } }", json!({})).await["me"]["person"]["id"])
-}
-
 /// A draft for a process of its own.
 async fn fresh(place: &Place, key: &str) -> Draft {
     let process = process(&place.author, &json!(place.team), key).await;
@@ -101,6 +101,8 @@ pub async fn samples(world: &World) -> Samples {
         sop_samples(world, &place, &public).await,
         version_samples(&place).await,
         approval_samples(world, &place, &decided).await,
+        policy_samples(world, &place).await,
+        comment_samples(&place).await,
         execution_samples(world, &place, &public).await,
     ];
     Samples { place, all: all.into_iter().flatten().collect(), strangers, decided, public }
@@ -108,17 +110,20 @@ pub async fn samples(world: &World) -> Samples {
 
 async fn access_samples(world: &World, place: &Place) -> Vec<Sample> {
     let (mia, rob) = (person(&place.manager).await, person(&place.reviewer).await);
-    let create = "mutation($input: GrantCreateInput!) { grantCreate(input: $input) { grant { id }
-        userErrors { code message path } } }";
     let input = json!({"personId": mia, "role": "viewer"});
-    let grant = place.admin.mutate(create, json!({"input": input})).await["grant"]["id"].clone();
+    let grant = place.admin.mutate(CREATE_GRANT, json!({"input": input})).await["grant"]["id"].clone();
+    let token = json!({"input": token_terms("revoked", &["AUDIT_READ"])});
+    let token = place.admin.mutate(CREATE_TOKEN, token).await;
+    for name in ["updated", "deleted"] {
+        place.admin.mutate(CREATE_ROLE, json!({"input": {"name": name, "permissions": []}})).await;
+    }
     let by_admin = |mutation, input, needed| Sample {
         mutation,
         who: place.admin.clone(),
         input,
         needed,
         strangers: "FORBIDDEN",
-        insider: place.manager.clone(),
+        insider: Some(place.manager.clone()),
     };
     let olga = world.client(&["author"], "olga");
     person(&olga).await;
@@ -132,17 +137,36 @@ async fn access_samples(world: &World, place: &Place) -> Vec<Sample> {
         ),
         by_admin(
             "grantCreate",
-            json!({"personId": rob, "role": "approver", "teamId": place.team, "idempotencyKey": "grant-1"}),
+            json!({"personId": rob, "role": "approver", "teamId": place.team, "expiresAt": from_now(DAY),
+                "idempotencyKey": "grant-1"}),
             &["/role", "/idempotencyKey"],
         ),
         by_admin("grantRevoke", json!({"id": grant}), &[]),
+        by_admin(
+            "apiTokenCreate",
+            json!({"name": "Tickets", "source": "tickets", "scopes": ["FIGURES_READ"], "teamId": place.team,
+                "expiresAt": from_now(DAY), "idempotencyKey": "token-1"}),
+            &["/name", "/source", "/idempotencyKey"],
+        ),
+        by_admin("apiTokenRevoke", json!({"id": token["apiToken"]["id"]}), &[]),
+        by_admin(
+            "roleCreate",
+            json!({"name": "new-role", "permissions": ["DRAFT_READ"], "idempotencyKey": "role-1"}),
+            &["/name", "/idempotencyKey"],
+        ),
+        by_admin(
+            "roleUpdate",
+            json!({"name": "updated", "expectedRevision": 1, "permissions": ["SOP_WRITE"]}),
+            &["/name"],
+        ),
+        by_admin("roleDelete", json!({"name": "deleted"}), &["/name"]),
         Sample {
             mutation: "processCreate",
             who: olga,
             input: process,
             needed: &["/key", "/name", "/idempotencyKey"],
             strangers: "FORBIDDEN",
-            insider: place.reviewer.clone(),
+            insider: Some(place.reviewer.clone()),
         },
     ]
 }
@@ -155,6 +179,7 @@ async fn sop_samples(world: &World, place: &Place, public: &Draft) -> Vec<Sample
     let input = json!({"id": retired.version, "expectedRevision": 1, "reason": "not needed"});
     let gone = place.author.mutate(DISCARD, json!({"input": input})).await;
     let (leaving, handed) = (fresh_published(place, "leaving").await, fresh(place, "handed").await);
+    let handed_too = fresh(place, "handed-too").await;
     let revision = look(&place.author, &leaving.sop).await["revision"].clone();
     let sample = |mutation, who: &Client, input, needed, strangers| Sample {
         mutation,
@@ -162,7 +187,7 @@ async fn sop_samples(world: &World, place: &Place, public: &Draft) -> Vec<Sample
         input,
         needed,
         strangers,
-        insider: place.reviewer.clone(),
+        insider: Some(place.reviewer.clone()),
     };
     vec![
         sample(
@@ -197,19 +222,27 @@ async fn sop_samples(world: &World, place: &Place, public: &Draft) -> Vec<Sample
             &[],
             "NOT_FOUND",
         ),
+        sample(
+            "sopsHandOver",
+            &place.author,
+            json!({"items": [{"id": handed_too.sop, "expectedRevision": 1, "ownerId": mia}]}),
+            &[],
+            "NOT_FOUND",
+        ),
     ]
 }
 
 async fn version_samples(place: &Place) -> Vec<Sample> {
     let (based, edited) = (fresh_published(place, "based").await, fresh(place, "edited").await);
     let (submitted, discarded) = (fresh(place, "submitted").await, fresh(place, "discarded").await);
+    let together = fresh(place, "together").await;
     let by_author = |mutation, input, needed, strangers| Sample {
         mutation,
         who: place.author.clone(),
         input,
         needed,
         strangers,
-        insider: place.reviewer.clone(),
+        insider: Some(place.reviewer.clone()),
     };
     vec![
         by_author(
@@ -233,6 +266,12 @@ async fn version_samples(place: &Place) -> Vec<Sample> {
             "NOT_FOUND",
         ),
         by_author(
+            "versionsSubmit",
+            json!({"items": [{"id": together.version, "expectedRevision": 1, "idempotencyKey": "submit-2"}]}),
+            &["/items/0/idempotencyKey"],
+            "NOT_FOUND",
+        ),
+        by_author(
             "versionDiscard",
             json!({"id": discarded.version, "expectedRevision": 1, "reason": "not needed"}),
             &["/reason"],
@@ -247,19 +286,151 @@ async fn approval_samples(world: &World, place: &Place, decided: &Draft) -> Vec<
     let withdrawn = submit(&place.author, &withdrawn).await;
     let colleague = world.client(&["author@ops"], "ada");
     person(&colleague).await;
-    let decision = json!({"requestId": request, "verdict": "REJECT", "contentHash": decided.hash, "comment": "No.",
-        "idempotencyKey": "decide-1"});
+    // Somebody who decides in the place of a colleague: so every field has a value.
+    let away = world.client(&["reviewer@ops"], "rita");
+    let (away_id, rob) = (person(&away).await, person(&place.reviewer).await);
+    let given = json!({"toId": rob, "role": "reviewer", "reason": "leave", "endsAt": from_now(DAY)});
+    away.mutate(CREATE_DELEGATION, json!({"input": given})).await;
+    let decision = |request: &str, hash: &str, key: &str| {
+        json!({"requestId": request, "verdict": "REJECT",
+        "contentHash": hash, "comment": "No.", "onBehalfOfId": away_id, "idempotencyKey": key})
+    };
+    let several = fresh(place, "several").await;
+    let several_request = submit(&place.author, &several).await;
+    let (taken_back, hash) = two_of_three(place, "taken-back").await;
+    decide(&place.reviewer, &taken_back, &hash, "APPROVE", "").await;
     let sample = |mutation, who: &Client, input, needed| Sample {
         mutation,
         who: who.clone(),
         input,
         needed,
         strangers: "NOT_FOUND",
-        insider: colleague.clone(),
+        insider: Some(colleague.clone()),
     };
     vec![
-        sample("approvalDecide", &place.reviewer, decision, &["/contentHash", "/comment", "/idempotencyKey"]),
+        sample(
+            "approvalDecide",
+            &place.reviewer,
+            decision(&request, &decided.hash, "decide-1"),
+            &["/contentHash", "/comment", "/idempotencyKey"],
+        ),
+        sample(
+            "approvalsDecide",
+            &place.reviewer,
+            json!({"items": [decision(&several_request, &several.hash, "decide-2")]}),
+            &["/items/0/contentHash", "/items/0/comment", "/items/0/idempotencyKey"],
+        ),
+        Sample {
+            // Nobody is told of decisions that are not their own.
+            insider: None,
+            ..sample("decisionWithdraw", &place.reviewer, json!({"requestId": taken_back}), &[])
+        },
         sample("approvalWithdraw", &place.author, json!({"requestId": withdrawn}), &[]),
+    ]
+}
+
+/// A request of which one approval does not close the first stage: its id, and the hash of the content.
+async fn two_of_three(place: &Place, key: &str) -> (String, String) {
+    let stages = json!([{"name": "Review", "role": "reviewer", "minApprovals": 2}]);
+    let input = json!({"kind": "MATERIAL", "teamId": place.team, "stages": stages});
+    let made = place.manager.mutate(CREATE_POLICY, json!({"input": input})).await;
+    let draft = fresh(place, key).await;
+    let request = submit(&place.author, &draft).await;
+    let input = json!({"id": made["policy"]["id"], "expectedRevision": 1});
+    place.manager.mutate(END_POLICY, json!({"input": input})).await;
+    (request, draft.hash)
+}
+
+async fn policy_samples(world: &World, place: &Place) -> Vec<Sample> {
+    let colleague = world.client(&["author@ops"], "ada");
+    let (boss, ada) = (world.client(&["manager"], "boss"), person(&colleague).await);
+    let stages = json!([{"name": "Review", "role": "reviewer", "minApprovals": 1, "scope": "TEAM",
+        "meaning": "REVIEWED", "maxAuthAge": "PT1H"}]);
+    let policy = |kind: &str, risk: &str, key: &str| {
+        json!({"kind": kind, "teamId": place.team, "risk": risk,
+        "stages": stages, "requiresResolvedComments": true, "idempotencyKey": key})
+    };
+    let mut made = Vec::new();
+    for kind in ["EDITORIAL", "RETIREMENT"] {
+        let input = json!({"input": policy(kind, "HIGH", &format!("made-{kind}"))});
+        made.push(boss.mutate(CREATE_POLICY, input).await["policy"]["id"].clone());
+    }
+    let given = json!({"toId": ada, "role": "approver", "reason": "leave", "endsAt": from_now(DAY)});
+    let given = place.approver.mutate(CREATE_DELEGATION, json!({"input": given})).await["delegation"]["id"].clone();
+    let needed: &[&str] = &["/stages/0/name", "/stages/0/role", "/idempotencyKey"];
+    let by_boss = |mutation, input, needed| Sample {
+        mutation,
+        who: boss.clone(),
+        input,
+        needed,
+        strangers: "FORBIDDEN",
+        insider: Some(place.manager.clone()),
+    };
+    let delegation = json!({"toId": ada, "role": "approver", "teamId": place.team, "reason": "leave",
+        "startsAt": from_now(DAY), "endsAt": from_now(2 * DAY), "idempotencyKey": "delegation-1"});
+    vec![
+        by_boss("policyCreate", policy("MATERIAL", "HIGH", "policy-1"), needed),
+        by_boss(
+            "policyUpdate",
+            json!({"id": made[0], "expectedRevision": 1, "stages": stages, "requiresResolvedComments": false}),
+            &needed[..2],
+        ),
+        by_boss("policyEnd", json!({"id": made[1], "expectedRevision": 1}), &[]),
+        Sample {
+            mutation: "delegationCreate",
+            who: place.approver.clone(),
+            input: delegation,
+            needed: &["/reason", "/idempotencyKey"],
+            strangers: "FORBIDDEN",
+            insider: Some(place.reviewer.clone()),
+        },
+        Sample {
+            mutation: "delegationRevoke",
+            who: place.approver.clone(),
+            input: json!({"id": given}),
+            needed: &[],
+            strangers: "NOT_FOUND",
+            insider: Some(world.client(&["manager"], "boss")),
+        },
+    ]
+}
+
+async fn comment_samples(place: &Place) -> Vec<Sample> {
+    let commented = fresh(place, "commented").await;
+    let mia = person(&place.manager).await;
+    let mut threads = Vec::new();
+    for _ in 0..3 {
+        let input = json!({"input": {"versionId": commented.version, "body": "Which form?"}});
+        threads.push(place.reviewer.mutate(CREATE_COMMENT, input).await["comment"]["id"].clone());
+    }
+    place.reviewer.mutate(RESOLVE, json!({"input": {"id": threads[2]}})).await;
+    let sample = |mutation, input, needed| Sample {
+        mutation,
+        who: place.reviewer.clone(),
+        input,
+        needed,
+        strangers: "NOT_FOUND",
+        // Whoever sees drafts may comment; only to resolve there is more to ask for.
+        insider: None,
+    };
+    vec![
+        sample(
+            "commentCreate",
+            json!({"versionId": commented.version, "stepKey": "reset", "body": "How long?", "mentionIds": [mia],
+                "idempotencyKey": "comment-1"}),
+            &["/stepKey", "/body", "/idempotencyKey"],
+        ),
+        sample(
+            "commentReply",
+            json!({"id": threads[0], "body": "An hour.", "mentionIds": [mia], "idempotencyKey": "comment-2"}),
+            &["/body", "/idempotencyKey"],
+        ),
+        Sample {
+            // Contributed, and did not begin the thread.
+            insider: Some(place.author.clone()),
+            ..sample("commentResolve", json!({"id": threads[1]}), &[])
+        },
+        sample("commentReopen", json!({"id": threads[2]}), &[]),
     ]
 }
 
@@ -285,6 +456,6 @@ async fn execution_samples(world: &World, place: &Place, public: &Draft) -> Vec<
             "/executions/0/attributes/0/name",
         ],
         strangers: "FORBIDDEN",
-        insider: place.manager.clone(),
+        insider: Some(place.manager.clone()),
     }]
 }

@@ -114,6 +114,17 @@ fn a_server_that_could_be_fooled_does_not_start() {
     serve(&[SECRET, AUDIENCE], &["issuer"]);
     serve(&[SECRET, ISSUER], &["audience"]);
     serve(&[("SOPWITH_AUTH__JWKS_FILE", "nowhere.json"), ISSUER, AUDIENCE], &["nowhere.json"]);
+    let jwks = |url| ("SOPWITH_AUTH__JWKS_URL", url);
+    for url in
+        ["http://login.example/jwks", "http://0.0.0.0/jwks", "ftp://login.example/jwks", "login.example/jwks", ""]
+    {
+        serve(&[jwks(url), ISSUER, AUDIENCE], &["jwks_url"]);
+    }
+    serve(&[jwks("https://user:hunter2@login.example/jwks"), ISSUER, AUDIENCE], &["jwks_url", "password"]);
+    let two = ("SOPWITH_AUTH__JWKS_FILE", "nowhere.json");
+    serve(&[jwks("https://login.example/jwks"), two, ISSUER, AUDIENCE], &["jwks_file and jwks_url"]);
+    serve(&[jwks("https://login.example/jwks"), AUDIENCE], &["issuer"]);
+    serve(&[("SOPWITH_AUTH__JWKS_COOLDOWN_SECONDS", "0"), SECRET, ISSUER, AUDIENCE], &["jwks_cooldown_seconds"]);
     refused(
         folder.path(),
         &["token", "--subject", "x"],

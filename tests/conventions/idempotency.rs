@@ -3,12 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::story::{
-    CREATE_PROCESS, CREATE_SOP, CREATE_TEAM, CREATE_VERSION, DECIDE, DISCARD, Place, RETIRE, REVIVE, SUBMIT, content, look,
-    place, process, submit, text,
+    CREATE_COMMENT, CREATE_DELEGATION, CREATE_GRANT, CREATE_POLICY, CREATE_PROCESS, CREATE_ROLE, CREATE_SOP,
+    CREATE_TEAM, CREATE_TOKEN, CREATE_VERSION, DAY, DECIDE, DISCARD, Place, REPLY, RETIRE, REVIVE, SUBMIT, content,
+    from_now, look, place, process, submit, text,
 };
 use crate::support::{Client, World, both};
-
-const GRANT: &str = "mutation($input: GrantCreateInput!) { grantCreate(input: $input) { grant { id } userErrors { code message path } } }";
 
 /// A mutation that creates: who sends it, its input, a change of that, and where the id of what it made stands.
 struct Case {
@@ -58,17 +57,37 @@ async fn cases(place: &Place) -> Vec<Case> {
     let submission = json!({"id": submitted.version, "expectedRevision": 1});
     let decided = super::fresh(place, "decided", "Decided").await;
     let request = submit(author, &decided).await;
+    let open = super::fresh(place, "commented", "Commented").await;
+    let input = json!({"versionId": open.version, "body": "Which form?"});
+    let thread = place.reviewer.mutate(CREATE_COMMENT, json!({"input": input})).await["comment"]["id"].clone();
     let leaving = super::fresh_published(place, "leaving", "Leaving").await;
-    let retirement = json!({"id": leaving.sop, "expectedRevision": look(author, &leaving.sop).await["revision"], "reason": "gone"});
+    let retirement =
+        json!({"id": leaving.sop, "expectedRevision": look(author, &leaving.sop).await["revision"], "reason": "gone"});
     vec![
         case(CREATE_TEAM, admin, json!({"key": "dev", "name": "Dev"}), json!({"name": "Devs"}), "/team/id", "team"),
         case(
-            GRANT,
+            CREATE_GRANT,
             admin,
             json!({"personId": person, "role": "viewer"}),
             json!({"role": "manager"}),
             "/grant/id",
             "role_grant",
+        ),
+        case(
+            CREATE_TOKEN,
+            admin,
+            crate::story::token_terms("tickets", &["FIGURES_READ"]),
+            json!({"scopes": ["AUDIT_READ"]}),
+            "/apiToken/id",
+            "api_token",
+        ),
+        case(
+            CREATE_ROLE,
+            admin,
+            json!({"name": "qa", "permissions": []}),
+            json!({"permissions": ["AUDIT_READ"]}),
+            "/role/name",
+            "role",
         ),
         case(
             CREATE_PROCESS,
@@ -96,6 +115,38 @@ async fn cases(place: &Place) -> Vec<Case> {
             json!({"comment": "looks fine"}),
             "/approvalRequest/id",
             "approval_decision",
+        ),
+        case(
+            CREATE_POLICY,
+            &place.manager,
+            json!({"kind": "EDITORIAL", "teamId": place.team, "stages": [{"name": "Approval", "role": "approver"}]}),
+            json!({"requiresResolvedComments": true}),
+            "/policy/id",
+            "policy",
+        ),
+        case(
+            CREATE_DELEGATION,
+            &place.approver,
+            json!({"toId": person, "role": "approver", "reason": "leave", "endsAt": from_now(DAY)}),
+            json!({"reason": "illness"}),
+            "/delegation/id",
+            "delegation",
+        ),
+        case(
+            CREATE_COMMENT,
+            &place.reviewer,
+            json!({"versionId": decided.version, "body": "Which form?"}),
+            json!({"body": "Which colour?"}),
+            "/comment/id",
+            "review_comment",
+        ),
+        case(
+            REPLY,
+            &place.reviewer,
+            json!({"id": thread, "body": "The red one."}),
+            json!({"body": "The blue one."}),
+            "/comment/id",
+            "review_comment",
         ),
         case(RETIRE, author, retirement, json!({"reason": "another"}), "/approvalRequest/id", "approval_request"),
     ]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{fresh, fresh_published};
-use crate::story::{EDIT, HAND_OVER, Place, content, place, submit, text};
+use crate::story::{CREATE_TOKEN, EDIT, HAND_OVER, Place, content, place, submit, text, token_terms};
 use crate::support::{Client, World, both};
 
 /// A list that can be walked: its name, the arguments that are always given, and what names a row.
@@ -13,11 +13,12 @@ struct List {
     key: &'static str,
 }
 
-const LISTS: [List; 4] = [
+const LISTS: [List; 5] = [
     List { name: "sops", arguments: "", key: "code" },
     List { name: "processes", arguments: "", key: "key" },
     List { name: "audit", arguments: "", key: "seq" },
     List { name: "approvalRequests", arguments: "", key: "id" },
+    List { name: "apiTokens", arguments: "", key: "id" },
 ];
 
 async fn page(who: &Client, list: &List, paging: &str) -> Value {
@@ -71,6 +72,10 @@ async fn furnish(world: &World) -> Place {
     for n in 0..4 {
         let made = fresh(&place, &format!("hidden-{n}"), &format!("Title {}", 5 - n)).await;
         submit(&place.author, &made).await;
+        for scope in ["FIGURES_READ", "AUDIT_READ"] {
+            let input = json!({"input": token_terms(&format!("source-{n}"), &[scope])});
+            place.admin.mutate(CREATE_TOKEN, input).await;
+        }
     }
     place
 }

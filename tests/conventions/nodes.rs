@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 
 use super::{fresh, fresh_published};
-use crate::story::{RECORD, place, submit, text};
+use crate::story::{CREATE_COMMENT, CREATE_DELEGATION, DAY, RECORD, from_now, place, submit, text};
 use crate::support::{World, both};
 
 const NODE: &str = "query($id: ID!) { node(id: $id) { __typename id } }";
 const NODES: &str = "query($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }";
 
 /// Queries that take one id, with what that is an id of.
-const BY_ID: [(&str, &str); 8] = [
+const BY_ID: [(&str, &str); 11] = [
     ("query($id: ID!) { sop(by: {id: $id}) { id } }", "Sop"),
     ("query($id: ID!) { process(by: {id: $id}) { id } }", "Process"),
     ("query($id: ID!) { team(by: {id: $id}) { id } }", "Team"),
@@ -18,6 +18,9 @@ const BY_ID: [(&str, &str); 8] = [
     ("query($id: ID!) { person(id: $id) { id } }", "Person"),
     ("query($id: ID!) { approvalRequest(id: $id) { id } }", "ApprovalRequest"),
     ("query($id: ID!) { execution(by: {id: $id}) { id } }", "Execution"),
+    ("query($id: ID!) { policy(id: $id) { id } }", "Policy"),
+    ("query($id: ID!) { delegation(id: $id) { id } }", "Delegation"),
+    ("query($id: ID!) { reviewComment(id: $id) { id } }", "ReviewComment"),
     ("query($id: ID!) { versionDiff(from: $id, to: $id) { to { id } } }", "Version"),
 ];
 
@@ -36,9 +39,15 @@ both! {
         let item = json!({"eventId": "e", "runId": "r", "process": "password-reset", "team": "ops"});
         let taken = pager.mutate(RECORD, json!({"input": {"source": "pager", "mode": "LIVE", "executions": [item]}})).await;
         let execution = text(&taken["results"][0]["executionId"]);
+        let input = json!({"versionId": made.version, "body": "Which form?"});
+        let comment = text(&place.reviewer.mutate(CREATE_COMMENT, json!({"input": input})).await["comment"]["id"]);
+        let mia = text(&place.manager.ok("{ me { person { id } } }", json!({})).await["me"]["person"]["id"]);
+        let input = json!({"toId": mia, "role": "reviewer", "reason": "leave", "endsAt": from_now(DAY)});
+        let delegation = text(&place.reviewer.mutate(CREATE_DELEGATION, json!({"input": input})).await["delegation"]["id"]);
         let ids = [
             ("Sop", made.sop.clone()), ("Version", made.version.clone()), ("ApprovalRequest", request),
             ("Process", place.process.clone()), ("Team", place.team.clone()), ("Person", person), ("Execution", execution),
+            ("Policy", "pol_01900000000070008000000000000001".to_owned()), ("Delegation", delegation), ("ReviewComment", comment),
         ];
         let expected: Vec<Value> = ids.iter().map(|(ty, id)| json!({"__typename": ty, "id": id})).collect();
         for node in &expected {
@@ -49,7 +58,7 @@ both! {
         assert_eq!(place.manager.ok(NODES, json!({"ids": all})).await["nodes"], json!(expected));
         let shown = place.viewer.ok(NODES, json!({"ids": all})).await["nodes"].clone();
         let hidden: Vec<bool> = shown.as_array().unwrap().iter().map(Value::is_null).collect();
-        assert_eq!(hidden, [true, true, true, false, false, false, true], "what is hidden is null in its place: {shown}");
+        assert_eq!(hidden, [true, true, true, false, false, false, true, false, true, true], "what is hidden is null in its place: {shown}");
 
         for (query, ty) in BY_ID {
             for (kind, id) in &ids {
@@ -66,7 +75,7 @@ both! {
         let place = place(&world).await;
         let nothing = format!("sop_{}", "0".repeat(32));
         assert_eq!(place.admin.ok(NODE, json!({"id": nothing})).await["node"], Value::Null);
-        for id in ["nonsense", "", "pol_01900000000070008000000000000001", "SOP_00000000000000000000000000000000",
+        for id in ["nonsense", "", "grant_01900000000070008000000000000001", "SOP_00000000000000000000000000000000",
             "sop_00000000-0000-0000-0000-000000000000", "sop_\0"] {
             assert_eq!(place.admin.error_code(NODE, json!({"id": id})).await, "NOT_FOUND", "{id:?}");
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::json;
 
 use super::fresh_published;
-use crate::story::{CREATE_VERSION, Draft, Place, content, number, place, submit, text};
+use crate::story::{CREATE_TOKEN, CREATE_VERSION, Draft, Place, content, number, place, submit, text, token_terms};
 use crate::support::{Client, World, both, respond};
 
 const SOPS: &str = "{ sops(first: 100) { totalCount pageInfo { hasNextPage } nodes { code owner { name } team { name } process { name owner { name } }
@@ -19,9 +19,15 @@ const PROCESSES: &str =
 const OPEN: &str = "{ sops(first: 100) { nodes { openRequest { state stages { name } } } } }";
 const SUCCESSORS: &str =
     "{ sops(first: 100) { nodes { successor { code } versions(first: 3) { totalCount nodes { label } } } } }";
+const TOKENS: &str = "{ apiTokens(first: 100) { nodes { name person { name grants { role } }
+    createdBy { name grants { role source } } } } }";
 const NODES: &str = "query($ids: [ID!]!) { nodes(ids: $ids) { id ... on Sop { owner { name } } } }";
 const SEARCH: &str =
     "{ search(text: \"password\", first: 100) { nodes { sop { code owner { name } publishedVersion { label } } } } }";
+
+const NOTIFICATIONS: &str =
+    "{ me { notifications(first: 100) { totalCount nodes { kind text sop { code owner { name } }
+    request { state stages { name } } comment { body } } } } }";
 
 /// The number of statements that a query takes, as the log tells, and how long its answer is.
 async fn statements(world: &World, who: &Client, query: &str, ids: &[String]) -> (i64, usize) {
@@ -53,16 +59,21 @@ async fn add(place: &Place, from: usize, to: usize) -> Vec<String> {
 
 /// Compares what queries take for 5 SOPs and for 25.
 async fn compare(world: &World, queries: &[&str]) {
+    compare_for(world, |place| &place.admin, queries).await;
+}
+
+/// The same as asked by one of the people.
+async fn compare_for(world: &World, who: impl Fn(&Place) -> &Client, queries: &[&str]) {
     let place = place(world).await;
     let mut ids = add(&place, 0, 5).await;
     let mut few = Vec::new();
     for query in queries {
-        few.push(statements(world, &place.admin, query, &ids).await);
+        few.push(statements(world, who(&place), query, &ids).await);
     }
     ids.extend(add(&place, 5, 25).await);
     let mut wrong = Vec::new();
     for (query, (before, short)) in queries.iter().zip(few) {
-        let (after, long) = statements(world, &place.admin, query, &ids).await;
+        let (after, long) = statements(world, who(&place), query, &ids).await;
         assert!(long > 2 * short, "the second answer is longer: {short}, {long}: {query}");
         assert!(before > 0, "nothing was counted: {query}");
         if before != after {
@@ -87,6 +98,28 @@ both! {
 
     async fn of_nested_versions_do_not_grow_with_the_page(world: World) {
         compare(&world, &[SUCCESSORS]).await;
+    }
+
+    async fn of_api_tokens_and_grants_do_not_grow_with_the_page(world: World) {
+        let admin = world.client(&["admin"], "root");
+        // Known already, so that only the question is counted.
+        admin.ok("{ me { source } }", json!({})).await;
+        let mut counted = Vec::new();
+        for (from, to) in [(0, 5), (5, 25)] {
+            for n in from..to {
+                let maker = world.client(&["admin", "viewer"], &format!("maker-{n}"));
+                let input = json!({"input": token_terms(&format!("source-{n}"), &["AUDIT_READ"])});
+                maker.mutate(CREATE_TOKEN, input).await;
+            }
+            counted.push(statements(&world, &admin, TOKENS, &[]).await);
+        }
+        let [(few, short), (many, long)] = counted[..] else { panic!("two counts") };
+        assert!(long > 3 * short && few > 0, "{few} {short} {long}");
+        assert_eq!(few, many, "statements for 5 tokens and for 25");
+    }
+
+    async fn of_notifications_do_not_grow_with_the_page(world: World) {
+        compare_for(&world, |place| &place.reviewer, &[NOTIFICATIONS]).await;
     }
 
     async fn of_nodes_do_not_grow_with_their_number(world: World) {

@@ -44,7 +44,11 @@ fn broken(code: &str) -> Vec<(Value, &'static str, &'static str)> {
         (base("b19", json!({"actor": {"subject": ""}})), "INVALID", "actor.subject"),
         (base("", json!({"runId": "b20"})), "INVALID", "eventId"),
         (base("b21", json!({"runId": long})), "INVALID", "runId"),
-        (base("b23", json!({"attributes": [{"name": "a", "value": "1"}, {"name": "a", "value": "2"}]})), "INVALID", "attributes"),
+        (
+            base("b23", json!({"attributes": [{"name": "a", "value": "1"}, {"name": "a", "value": "2"}]})),
+            "INVALID",
+            "attributes",
+        ),
         (base("b22", json!({"attributes": [{"name": "note", "value": "\u{0}"}]})), "INVALID", "attributes"),
     ]
 }

@@ -71,6 +71,13 @@ impl Client {
         Self::new(self.raw, self.claims)
     }
 
+    /// Whoever bears this token.
+    #[must_use]
+    pub fn bearing(mut self, token: &str) -> Self {
+        token.clone_into(&mut self.token);
+        self
+    }
+
     /// Sends one operation and takes whatever comes.
     pub async fn send(&self, query: &str, variables: Value) -> Response {
         let request = self.raw.http.post(self.raw.url("/graphql")).bearer_auth(&self.token);

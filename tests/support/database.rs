@@ -45,6 +45,21 @@ impl Database {
         }
     }
 
+    /// One without a table; fails when the backend is not there.
+    pub async fn empty(backend: Backend) -> Result<Self, Missing> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        if backend == Backend::Sqlite {
+            let directory = directory();
+            let url = format!("sqlite://{}?mode=rwc", directory.path().join("sopwith.db").display());
+            return Ok(Self { url, remains: Remains::Directory { _directory: directory } });
+        }
+        let maintenance = postgres::maintenance_url().await?;
+        let name = format!("{}empty_{}", *PREFIX, NEXT.fetch_add(1, Ordering::Relaxed));
+        let made = execute(maintenance, &format!("CREATE DATABASE {name}")).await;
+        made.map_err(|error| Missing::Broken(format!("making a database: {error}")))?;
+        Ok(Self { url: with_name(maintenance, &name), remains: Remains::Postgres { maintenance, name } })
+    }
+
     /// As `SOPWITH_DATABASE_URL` takes it.
     pub fn url(&self) -> &str {
         &self.url
@@ -113,7 +128,8 @@ pub async fn query<T: TryGetable>(url: &str, sql: &str) -> Result<Option<T>, DbE
     row?.map(|row| row.try_get_by_index(0)).transpose()
 }
 
-async fn connect(url: &str) -> Result<DatabaseConnection, DbErr> {
+/// A connection of its own.
+pub async fn connect(url: &str) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new(url);
     options.max_connections(1).sqlx_logging(false).connect_timeout(Duration::from_secs(10));
     sea_orm::Database::connect(options).await

@@ -10,13 +10,17 @@ use std::{
 mod client;
 mod database;
 mod janitor;
+mod keys;
+mod oidc;
 mod postgres;
 mod process;
 mod server;
 pub mod token;
 
 pub use client::{Client, Raw, Response, UserError, respond};
-pub use database::Database;
+pub use database::{Database, connect};
+pub use keys::{KeyServer, Manner};
+pub use oidc::Provider;
 pub use process::Output;
 pub use server::Server;
 
@@ -77,18 +81,22 @@ impl World {
 
     /// The same with further settings for the server.
     pub async fn start_with(backend: Backend, extra_env: &[(&str, &str)]) -> Option<Self> {
-        let db = match Database::create(backend).await {
-            Ok(db) => db,
-            Err(postgres::Missing::NotInstalled(why)) => {
-                skip(&why);
-                return None;
-            }
-            Err(postgres::Missing::Broken(why)) => panic!("PostgreSQL is there but does not work: {why}"),
-        };
+        let db = found(Database::create(backend).await)?;
+        Some(Self::over(backend, db, extra_env).await)
+    }
+
+    /// A server over a database without a table, once `fill` has filled it; `None` as for [`Self::start`].
+    pub async fn filled<F: Future<Output = ()>>(backend: Backend, fill: impl FnOnce(String) -> F) -> Option<Self> {
+        let db = found(Database::empty(backend).await)?;
+        fill(db.url().to_owned()).await;
+        Some(Self::over(backend, db, &[]).await)
+    }
+
+    async fn over(backend: Backend, db: Database, extra_env: &[(&str, &str)]) -> Self {
         let server = Server::start(&db, extra_env).await;
         let http = reqwest::Client::builder().timeout(REQUEST_LIMIT).no_proxy().build().expect("an HTTP client");
         let address = Arc::new(RwLock::new(server.base_url().to_owned()));
-        Some(Self { server, db, backend, http, address })
+        Self { server, db, backend, http, address }
     }
 
     /// Stops the server, gracefully if it still runs, and starts another over the same database. Clients follow.
@@ -141,6 +149,18 @@ impl World {
     async fn query<T: sea_orm::TryGetable>(&self, sql: &str) -> T {
         let found = database::query(self.db.url(), sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
         found.unwrap_or_else(|| panic!("no row: {sql}"))
+    }
+}
+
+/// A database, unless there is none of its backend here, which is said.
+fn found(db: Result<Database, postgres::Missing>) -> Option<Database> {
+    match db {
+        Ok(db) => Some(db),
+        Err(postgres::Missing::NotInstalled(why)) => {
+            skip(&why);
+            None
+        }
+        Err(postgres::Missing::Broken(why)) => panic!("PostgreSQL is there but does not work: {why}"),
     }
 }
 

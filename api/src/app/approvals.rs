@@ -1,7 +1,5 @@
 //! Decisions and withdrawals.
 
-use std::collections::BTreeSet;
-
 use serde_json::json;
 use sopwith_domain::access::{Action, Resource};
 use sopwith_domain::approval::{Answer, Verdict};
@@ -13,7 +11,7 @@ use super::{Call, IdempotencyKey, record};
 use crate::clock::new_id;
 use crate::error::{Error, Result};
 use crate::store::approvals::{self as stored, RequestRow};
-use crate::store::{Connection, audit, retry};
+use crate::store::{Connection, accounts, audit, people, retry};
 
 /// What somebody answers in a request.
 #[derive(Debug, Clone)]
@@ -26,6 +24,8 @@ pub struct DecisionInput {
     pub content: ContentHash,
     /// Why.
     pub comment: String,
+    /// In whose place, by a delegation of theirs; nobody's where it is by a role of the actor's own.
+    pub on_behalf_of: Option<PersonId>,
 }
 
 /// A decision that was taken.
@@ -43,6 +43,11 @@ pub struct Decided {
 /// # Errors
 /// Those of [`sopwith_domain::lifecycle::Procedure::decide`]; `NotFound` for a request that the actor may not see.
 pub async fn decide(call: &Call, input: DecisionInput, key: Option<IdempotencyKey>) -> Result<Decided> {
+    if let Some(person) = input.on_behalf_of
+        && people::by_ids(call.store.read(), &[person.0]).await?.is_empty()
+    {
+        return Err(Refusal::NotFound("person").into());
+    }
     let answer = retry(|| decide_once(call, &input, key.as_ref())).await;
     // Input that cannot be read as a decision is no attempt at one.
     if let Err(Error::Refused(why)) = &answer
@@ -60,7 +65,7 @@ async fn decide_once(call: &Call, input: &DecisionInput, key: Option<&Idempotenc
     let tx = call.store.begin().await?;
     let sop = SopId(find(&tx, input.request).await?.sop_id);
     // Locked first, and looked at again: it may have been closed in the meantime.
-    let (procedure, _) = call.open(&tx, sop, Action::ReadDraft).await.map_err(hidden)?;
+    let (mut procedure, _) = call.open(&tx, sop, Action::ReadDraft).await.map_err(hidden)?;
     if call.made_before(&tx, "approvalDecide", key, input.request.0).await?.is_some() {
         return Ok(Decided { request: input.request, anew: false });
     }
@@ -74,9 +79,16 @@ async fn decide_once(call: &Call, input: &DecisionInput, key: Option<&Idempotenc
         verdict: input.verdict,
         content: input.content,
         comment: input.comment.clone(),
+        on_behalf_of: input.on_behalf_of,
         via: call.via,
     };
-    let effects = procedure.decide(input.request, &call.actor.candidate(), answer, call.now)?;
+    if let Some(request) = &mut procedure.request {
+        // Those who are about to have a part in it, too.
+        let parties = [Some(call.actor.person), input.on_behalf_of].into_iter().flatten().collect();
+        request.accounts.join(&accounts::of(&tx, parties).await?);
+    }
+    let (who, mandates) = (call.actor.candidate(), &call.actor.mandates);
+    let effects = procedure.decide(input.request, &who, mandates, answer, call.now)?;
     call.carry_out(&tx, &permit, &procedure, &effects).await?;
     tx.commit().await?;
     Ok(Decided { request: input.request, anew: true })
@@ -88,6 +100,7 @@ async fn record_refusal(call: &Call, input: &DecisionInput, why: &Refusal) -> Re
     let Some(row) = stored::by_ids(&tx, &[input.request.0]).await?.pop() else { return Ok(()) };
     let new = json!({"verdict": input.verdict, "content": input.content.to_string(), "code": why.code()});
     let mut entry = record::plain(call, "approval.refused", input.request, None, new);
+    entry.on_behalf_of = input.on_behalf_of;
     let sop = crate::store::sops::by_ids(&tx, &[row.sop_id]).await?.pop();
     entry.sop = Some(SopId(row.sop_id));
     entry.team = sop.map(|s| sopwith_domain::ids::TeamId(s.team_id));
@@ -95,6 +108,24 @@ async fn record_refusal(call: &Call, input: &DecisionInput, why: &Refusal) -> Re
     audit::append(&tx, vec![entry]).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Takes the actor's own decision back, while its stage is open.
+///
+/// # Errors
+/// Those of [`sopwith_domain::lifecycle::Procedure::withdraw_decision`]; `NotFound` for a request that the actor may
+/// not see.
+pub async fn withdraw_decision(call: &Call, request: RequestId) -> Result<RequestId> {
+    retry(|| async {
+        let tx = call.store.begin().await?;
+        let sop = SopId(find(&tx, request).await?.sop_id);
+        let (procedure, permit) = call.open(&tx, sop, Action::WithdrawDecision).await.map_err(hidden)?;
+        let effects = procedure.withdraw_decision(request, call.actor.person, call.now)?;
+        call.carry_out(&tx, &permit, &procedure, &effects).await?;
+        tx.commit().await?;
+        Ok(request)
+    })
+    .await
 }
 
 /// Takes a request back.
@@ -108,11 +139,7 @@ pub async fn withdraw(call: &Call, request: RequestId) -> Result<RequestId> {
         let sop = SopId(row.sop_id);
         // Who may not see the request is not told that there is one.
         let (procedure, _) = call.open(&tx, sop, Action::ReadDraft).await.map_err(hidden)?;
-        let mut facts = super::facts(&procedure);
-        if row.version_id.is_none() {
-            // Contributors to a draft have no say in a retirement.
-            facts.contributors = BTreeSet::from([PersonId(row.requested_by_id)]);
-        }
+        let facts = super::facts_for_withdrawal(&procedure, &row);
         let permit = call.permit(Action::Withdraw, Resource::Sop(&facts))?;
         let effects = procedure.withdraw(request)?;
         call.carry_out(&tx, &permit, &procedure, &effects).await?;

@@ -5,19 +5,23 @@ use std::fmt::Display;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use sopwith_domain::access::Actor;
+use sopwith_domain::access::token::ISSUER;
+use sopwith_domain::access::{Actor, RoleSource};
 use sopwith_domain::approval::Via;
 use sopwith_domain::content::is_key;
+use sopwith_domain::error::Refusal;
 use sopwith_domain::ids::{GrantId, PersonId, TeamId};
 use sopwith_domain::time::Timestamp;
 
+use super::tokens;
 use crate::auth::claims::Identity;
 use crate::clock::new_id;
 use crate::error::{Error, Result};
 use crate::store::audit::{self, NewEntry};
-use crate::store::people::{self, GrantSource, NewGrant, Profile};
+use crate::store::people::{self, NewGrant, Profile};
 use crate::store::teams::{self, NewTeam};
-use crate::store::{Connection, Store, retry};
+use crate::store::tokens::{self as stored_tokens, TokenRow};
+use crate::store::{Connection, Store, accounts, delegations, retry};
 
 /// The actor behind a token: the person, made or refreshed when the token says something new, with the roles held.
 ///
@@ -38,8 +42,56 @@ pub async fn identify(store: &Store, identity: &Identity, now: Timestamp, reques
         None => Some((claim.role.clone(), None)),
         Some(key) => teams.get(key).map(|team| (claim.role.clone(), Some(*team))),
     });
-    let roles = people::held_roles(store.read(), person, claimed.collect()).await?;
-    Ok(Actor { person, roles, source: identity.source.clone(), auth_time: identity.auth_time })
+    let roles = people::held_roles(store.read(), person, claimed.collect(), now).await?;
+    let mandates = delegations::mandates(store.read(), person, now).await?;
+    Ok(Actor { person, roles, mandates, source: identity.source.clone(), auth_time: identity.auth_time })
+}
+
+/// Whoever a request's token speaks for.
+#[derive(Debug, Clone)]
+pub enum Bearer {
+    /// Somebody whom the identity provider names.
+    Person(Identity),
+    /// An API token that is good.
+    Token(TokenRow),
+}
+
+/// The actor behind whatever token.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn actor(store: &Store, bearer: &Bearer, now: Timestamp, request_id: &str) -> Result<Actor> {
+    match bearer {
+        Bearer::Person(identity) => identify(store, identity, now, request_id).await,
+        Bearer::Token(row) => tokens::actor(row),
+    }
+}
+
+/// Refuses whom nothing can be given to: who does not exist, and API tokens, which have their scopes and no more.
+///
+/// # Errors
+/// `NotFound`; `Invalid` at this field for an API token.
+pub async fn check_holder(db: &impl Connection, person: PersonId, field: &str) -> Result<()> {
+    let found = people::by_ids(db, &[person.0]).await?.pop().ok_or(Refusal::NotFound("person"))?;
+    if found.issuer == ISSUER {
+        return Err(Refusal::invalid(field, "an API token has its scopes: it holds no role and owns nothing").into());
+    }
+    Ok(())
+}
+
+/// A person as the service knows them now: by their grants, and by what they claimed when they were seen last; an API
+/// token by its scopes.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn as_stored(db: &impl Connection, person: PersonId, now: Timestamp) -> Result<Actor> {
+    if let Some(token) = stored_tokens::by_person(db, person).await? {
+        return tokens::actor_now(&token, now);
+    }
+    let claimed = people::claimed_roles(db, person).await?;
+    let roles = people::held_roles(db, person, claimed, now).await?;
+    let mandates = delegations::mandates(db, person, now).await?;
+    Ok(Actor { person, roles, mandates, source: None, auth_time: None })
 }
 
 /// Changes when the token tells anything else of the person.
@@ -66,6 +118,9 @@ async fn refresh(
     };
     let known = people::by_subject(&tx, &identity.issuer, &identity.subject).await?.is_some();
     let person = PersonId(people::upsert(&tx, PersonId(new_id()), &profile, now).await?.id);
+    if let Some(email) = identity.email.as_deref().filter(|_| identity.email_verified) {
+        accounts::verified(&tx, person, email, now).await?;
+    }
     let before = claimed(&tx, person).await?;
     let (mut grants, mut entries) = (Vec::new(), Vec::new());
     for claim in &identity.roles {
@@ -75,8 +130,8 @@ async fn refresh(
             // A team that cannot have a name here cannot be granted anything in.
             Some(_) => continue,
         };
-        let (role, source) = (claim.role.clone(), GrantSource::Claim);
-        grants.push(NewGrant { id: GrantId(new_id()), person, role, team, source });
+        let (id, role, source) = (GrantId(new_id()), claim.role.clone(), RoleSource::Claim);
+        grants.push(NewGrant { id, person, role, team, source, expires_at: None });
     }
     people::replace_claimed(&tx, person, grants, now).await?;
     let after = claimed(&tx, person).await?;
@@ -99,7 +154,7 @@ async fn refresh(
 /// The roles that a person's claims gave, as text, in order.
 async fn claimed(db: &impl Connection, person: PersonId) -> Result<Vec<String>> {
     let grants = people::grants_of(db, person).await?;
-    let of_claims = grants.into_iter().filter(|grant| grant.source == GrantSource::Claim.as_str());
+    let of_claims = grants.into_iter().filter(|grant| grant.source == RoleSource::Claim.as_str());
     let mut roles: Vec<String> = of_claims
         .map(|grant| match grant.team_id {
             Some(team) => format!("{}@{}", grant.role, TeamId(team)),
@@ -145,6 +200,7 @@ fn entry(
     NewEntry {
         at: now,
         actor: Some(person),
+        on_behalf_of: None,
         via: Via::Api.as_str(),
         action,
         object: object.to_string(),

@@ -6,11 +6,12 @@ use sopwith_domain::content::{MAX_LINE, MAX_TEXT, is_key};
 use sopwith_domain::error::{Problem, Refusal};
 use sopwith_domain::ids::{PersonId, ProcessId, TeamId};
 
+use super::people::check_holder;
 use super::{Call, IdempotencyKey, record};
 use crate::clock::new_id;
 use crate::error::Result;
 use crate::store::processes::{self, NewProcess};
-use crate::store::{Connection, audit, people, retry, teams};
+use crate::store::{Connection, audit, retry, teams};
 
 /// A process to be made.
 #[derive(Debug, Clone)]
@@ -59,10 +60,8 @@ async fn check(db: &impl Connection, input: &ProcessInput) -> Result<()> {
     if !problems.is_empty() {
         return Err(Refusal::Invalid(problems).into());
     }
-    if let Some(owner) = input.owner
-        && people::by_ids(db, &[owner.0]).await?.is_empty()
-    {
-        return Err(Refusal::NotFound("person").into());
+    if let Some(owner) = input.owner {
+        check_holder(db, owner, "ownerId").await?;
     }
     if let Some(team) = input.team
         && teams::by_ids(db, &[team.0]).await?.is_empty()

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use sopwith_domain::access::Permit;
-use sopwith_domain::approval::{Subject, Via};
-use sopwith_domain::ids::{SopId, TeamId};
+use sopwith_domain::approval::{Decision, Request, Subject, Via};
+use sopwith_domain::ids::{RequestId, SopId, TeamId};
 use sopwith_domain::lifecycle::{Effect, Label, NewDraft, Procedure, VersionState};
 
 use super::Call;
@@ -21,6 +21,7 @@ pub fn plain(
     NewEntry {
         at: call.now,
         actor: Some(call.actor.person),
+        on_behalf_of: None,
         via: via(call.via),
         action,
         object: object.to_string(),
@@ -50,9 +51,14 @@ struct Told {
 #[must_use]
 pub fn entry(call: &Call, permit: &Permit, procedure: &Procedure, effect: &Effect) -> NewEntry {
     let Told { action, object, old, new, reason } = tell(procedure, effect);
+    let on_behalf_of = match effect {
+        Effect::DecisionTaken(_, decision) => decision.on_behalf_of.map(|(person, _)| person),
+        _ => None,
+    };
     NewEntry {
         at: call.now,
         actor: permit.actor(),
+        on_behalf_of,
         via: if permit.actor().is_some() { via(call.via) } else { "CLOCK" },
         action,
         object,
@@ -76,36 +82,13 @@ fn tell(procedure: &Procedure, effect: &Effect) -> Told {
             let (old, new) = (told(from, before), told(to, *label));
             Told { action: moved(*to), object: version.to_string(), old, new, reason: reason.clone() }
         }
-        Effect::RequestOpened(request) => {
-            let (reason, successor) = match &request.subject {
-                Subject::Version(_) => (None, None),
-                Subject::Retirement { reason, successor } => (Some(reason.clone()), *successor),
-            };
-            let about = match request.subject {
-                Subject::Version(id) => id.to_string(),
-                Subject::Retirement { .. } => sop.to_string(),
-            };
-            let new = json!({
-                "about": about,
-                "content": request.content.to_string(),
-                "policy": request.policy.to_string(),
-                "stages": request.stages,
-                "successor": successor.map(|s: SopId| s.to_string()),
-            });
-            Told { action: "approval.requested", object: request.id.to_string(), old: Value::Null, new, reason }
-        }
-        Effect::DecisionTaken(request, decision) => {
-            let stage = procedure.request.as_ref().and_then(|r| r.stages.get(decision.stage));
-            let new = json!({
-                "decision": decision.id.to_string(),
-                "verdict": decision.verdict,
-                "stage": stage.map(|s| &s.name),
-                "role": stage.map(|s| &s.role),
-                "meaning": stage.map(|s| s.meaning),
-                "content": decision.content.to_string(),
-            });
-            let reason = Some(decision.comment.clone()).filter(|c| !c.is_empty());
-            Told { action: "approval.decided", object: request.to_string(), old: Value::Null, new, reason }
+        Effect::RequestOpened(request) => request_opened(sop, request),
+        Effect::DecisionTaken(request, decision) => decision_taken(procedure, *request, decision),
+        Effect::DecisionWithdrawn(request, id, _) => {
+            let taken = procedure.request.iter().flat_map(|r| &r.decisions).find(|d| d.id == *id);
+            let old = json!({"decision": id.to_string(), "verdict": taken.map(|d| d.verdict)});
+            let (action, object, new) = ("approval.decision_withdrawn", request.to_string(), Value::Null);
+            Told { action, object, old, new, reason: None }
         }
         Effect::StageOpened(request, stage) => {
             let (old, new) = (json!({"stage": stage - 1}), json!({"stage": stage}));
@@ -125,6 +108,43 @@ fn tell(procedure: &Procedure, effect: &Effect) -> Told {
             Told { action: "sop.owner_changed", object: sop.to_string(), old, new, reason: None }
         }
     }
+}
+
+fn request_opened(sop: SopId, request: &Request) -> Told {
+    let (reason, successor) = match &request.subject {
+        Subject::Version(_) => (None, None),
+        Subject::Retirement { reason, successor } => (Some(reason.clone()), *successor),
+    };
+    let about = match request.subject {
+        Subject::Version(id) => id.to_string(),
+        Subject::Retirement { .. } => sop.to_string(),
+    };
+    let new = json!({
+        "about": about,
+        "content": request.content.to_string(),
+        "policy": request.policy.to_string(),
+        "stages": request.stages,
+        "requiresResolvedComments": request.requires_resolved_comments,
+        "successor": successor.map(|s: SopId| s.to_string()),
+    });
+    Told { action: "approval.requested", object: request.id.to_string(), old: Value::Null, new, reason }
+}
+
+fn decision_taken(procedure: &Procedure, request: RequestId, decision: &Decision) -> Told {
+    let stage = procedure.request.as_ref().and_then(|r| r.stages.get(decision.stage));
+    let delegation = decision.on_behalf_of.map(|(_, delegation)| delegation.to_string());
+    let new = json!({
+        "decision": decision.id.to_string(),
+        "verdict": decision.verdict,
+        "stage": stage.map(|s| &s.name),
+        "role": stage.map(|s| &s.role),
+        "meaning": stage.map(|s| s.meaning),
+        "content": decision.content.to_string(),
+        "delegation": delegation,
+        "authTime": decision.auth_time,
+    });
+    let reason = Some(decision.comment.clone()).filter(|c| !c.is_empty());
+    Told { action: "approval.decided", object: request.to_string(), old: Value::Null, new, reason }
 }
 
 fn moved(to: VersionState) -> &'static str {

@@ -5,15 +5,16 @@ use sopwith_domain::access::{Action, Resource};
 use sopwith_domain::content::{ChangeKind, ContentHash, Document};
 use sopwith_domain::error::Refusal;
 use sopwith_domain::ids::{PersonId, ProcessId, RequestId, SopId, TeamId, VersionId};
-use sopwith_domain::lifecycle::{Effect, NewDraft, Procedure, Reviewed, SopState};
+use sopwith_domain::lifecycle::{Effect, NewDraft, Procedure, SopState};
 use sopwith_domain::policy::{PolicyKind, Risk};
 
-use super::versions::{ReviewData, check_document, document_of, fresh, review_data};
+use super::people::check_holder;
+use super::versions::{check_document, document_of, fresh, review_data};
 use super::{Call, IdempotencyKey, record};
 use crate::clock::new_id;
 use crate::error::{Error, Result};
 use crate::store::sops::NewSop;
-use crate::store::{Connection, audit, contents, people, procedures, processes, retry, sops as stored, teams};
+use crate::store::{Connection, audit, contents, procedures, processes, retry, sops as stored, teams};
 
 /// An SOP to be made, with its first draft.
 #[derive(Debug, Clone)]
@@ -117,10 +118,8 @@ async fn check_places(db: &impl Connection, call: &Call, input: &SopInput) -> Re
     if teams::by_ids(db, &[input.team.0]).await?.is_empty() {
         return Err(Refusal::NotFound("team").into());
     }
-    if let Some(owner) = input.owner
-        && people::by_ids(db, &[owner.0]).await?.is_empty()
-    {
-        return Err(Refusal::NotFound("person").into());
+    if let Some(owner) = input.owner {
+        check_holder(db, owner, "ownerId").await?;
     }
     // A process that belongs to a team is for that team, or for its owner, to document.
     if let Some(team) = process.team_id.map(TeamId)
@@ -164,8 +163,8 @@ pub async fn retire(
             let seen = stored::by_ids(&tx, &[id.0]).await?.pop().filter(|row| row.was_published);
             seen.ok_or(Refusal::NotFound("SOP"))?;
         }
-        let ReviewData { policy, people } = review_data(&tx, &procedure, PolicyKind::Retirement).await?;
-        let review = Reviewed { request, policy: &policy, people: &people, now: call.now };
+        let data = review_data(&tx, call, &procedure, PolicyKind::Retirement).await?;
+        let review = data.reviewed(request, 0, call.now);
         let effects = procedure.request_retirement(revision, call.actor.person, reason, successor, &review)?;
         call.carry_out(&tx, &permit, &procedure, &effects).await?;
         tx.commit().await?;
@@ -219,9 +218,7 @@ pub async fn hand_over(call: &Call, sop: SopId, revision: i64, to: PersonId) -> 
     retry(|| async {
         let tx = call.store.begin().await?;
         let (procedure, permit) = call.open(&tx, sop, Action::HandOverSop).await?;
-        if people::by_ids(&tx, &[to.0]).await?.is_empty() {
-            return Err(Refusal::NotFound("person").into());
-        }
+        check_holder(&tx, to, "ownerId").await?;
         let effects = procedure.hand_over(revision, to)?;
         call.carry_out(&tx, &permit, &procedure, &effects).await?;
         tx.commit().await?;

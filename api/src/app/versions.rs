@@ -1,7 +1,7 @@
 //! Versions: drafts, edits, submission, giving up.
 
 use sopwith_domain::access::Action;
-use sopwith_domain::approval::Candidate;
+use sopwith_domain::approval::{Accounts, Candidate};
 use sopwith_domain::content::{ChangeKind, ChangeLog, Content, Document, MAX_DOCUMENT};
 use sopwith_domain::error::{Problem, Refusal};
 use sopwith_domain::ids::{RequestId, SopId, VersionId};
@@ -13,7 +13,7 @@ use super::sops::draft;
 use super::{Call, IdempotencyKey};
 use crate::clock::new_id;
 use crate::error::{Error, Result};
-use crate::store::{Connection, contents, people, policies, retry};
+use crate::store::{Connection, accounts, comments, contents, people, policies, retry};
 
 /// What a draft is to begin with.
 #[derive(Debug, Clone)]
@@ -102,12 +102,7 @@ pub async fn edit(call: &Call, version: VersionId, revision: i64, document: Docu
 ///
 /// # Errors
 /// Those of [`Procedure::submit`]; `Forbidden` without the permission.
-pub async fn submit(
-    call: &Call,
-    version: VersionId,
-    revision: i64,
-    key: Option<IdempotencyKey>,
-) -> Result<RequestId> {
+pub async fn submit(call: &Call, version: VersionId, revision: i64, key: Option<IdempotencyKey>) -> Result<RequestId> {
     retry(|| async {
         let tx = call.store.begin().await?;
         let (procedure, permit) = call.open_by_version(&tx, version, Action::EditSop).await?;
@@ -120,8 +115,9 @@ pub async fn submit(
             Some(v) => Some(contents::get(&tx, &v.content.to_string()).await?),
             None => None,
         };
-        let ReviewData { policy, people } = review_data(&tx, &procedure, document.kind.into()).await?;
-        let review = Reviewed { request, policy: &policy, people: &people, now: call.now };
+        let data = review_data(&tx, call, &procedure, document.kind.into()).await?;
+        let open_threads = comments::open_threads(&tx, version.0).await?;
+        let review = data.reviewed(request, open_threads, call.now);
         let given = Submission {
             version,
             revision,
@@ -153,18 +149,35 @@ pub async fn discard(call: &Call, version: VersionId, revision: i64, reason: &st
     .await
 }
 
-/// The policy that applies to a procedure, and everyone who holds a role that it names.
+/// The policy that applies to a procedure, everyone who holds a role that it names, and which accounts are one
+/// person's.
 pub(super) struct ReviewData {
     pub(super) policy: Policy,
     pub(super) people: Vec<Candidate>,
+    pub(super) accounts: Accounts,
 }
 
-pub(super) async fn review_data(db: &impl Connection, procedure: &Procedure, kind: PolicyKind) -> Result<ReviewData> {
+impl ReviewData {
+    pub(super) fn reviewed(&self, request: RequestId, open_threads: u64, now: Timestamp) -> Reviewed<'_> {
+        let Self { policy, people, accounts } = self;
+        Reviewed { request, policy, people, accounts, open_threads, now }
+    }
+}
+
+pub(super) async fn review_data(
+    db: &impl Connection,
+    call: &Call,
+    procedure: &Procedure,
+    kind: PolicyKind,
+) -> Result<ReviewData> {
     let policies = policies::of_kind(db, kind).await?;
     let policy = select(&policies, kind, procedure.team, procedure.risk).cloned();
     let policy = policy.ok_or_else(|| Error::internal(format!("there is no policy for {kind}")))?;
     let roles: Vec<String> = policy.stages.iter().map(|s| s.role.clone()).collect();
-    Ok(ReviewData { people: people::candidates(db, &roles).await?, policy })
+    let people = people::candidates(db, &roles, call.now).await?;
+    let contributors = procedure.open_version().map(|v| v.contributors.clone()).unwrap_or_default();
+    let involved = people.iter().map(|c| c.person).chain(contributors).chain([call.actor.person]);
+    Ok(ReviewData { accounts: accounts::of(db, involved.collect()).await?, people, policy })
 }
 
 /// What all the versions of a procedure say, so that no key of theirs is given to another step.

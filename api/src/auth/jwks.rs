@@ -1,4 +1,4 @@
-//! Public keys from a JWKS file: which of its keys are used, and for which algorithm.
+//! JSON Web Key Sets: which of their keys are used, and for which algorithm. A set comes from a file, or by URL.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -8,10 +8,12 @@ use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
 use serde::Deserialize;
 use serde_json::Value;
 
+pub mod schedule;
+pub mod source;
 #[cfg(test)]
 pub(super) mod testing;
 
-/// The algorithms that keys of a JWKS file can have, by their configured names.
+/// The algorithms that keys of a set can have, by their configured names.
 pub const SUPPORTED: [(&str, Algorithm); 3] =
     [("RS256", Algorithm::RS256), ("ES256", Algorithm::ES256), ("EdDSA", Algorithm::EdDSA)];
 
@@ -29,7 +31,40 @@ pub struct PublicKey {
     pub key: DecodingKey,
 }
 
-/// Why a JWKS file cannot be used.
+/// What a key set offers.
+#[derive(Debug, Clone, Default)]
+pub struct KeySet {
+    /// The keys that tokens can be verified with.
+    pub keys: Vec<PublicKey>,
+    /// Why each of the others is not used.
+    pub unused: Vec<String>,
+}
+
+impl KeySet {
+    /// Why no key can be used, where none can.
+    pub fn nothing_usable(&self) -> Option<String> {
+        let reasons = || if self.unused.is_empty() { "it is empty".to_owned() } else { self.unused.join("; ") };
+        self.keys.is_empty().then(reasons)
+    }
+}
+
+/// Why a key set cannot be used, whatever it comes from.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeySetError {
+    /// It is not a JSON object with an array `keys`.
+    #[error("is not a JSON Web Key Set")]
+    NotAKeySet,
+    /// A token could not tell two keys apart.
+    #[error("has two {algorithm:?} keys with the kid `{kid}`")]
+    DuplicateKid {
+        /// The name given twice.
+        kid: String,
+        /// The algorithm of both.
+        algorithm: Algorithm,
+    },
+}
+
+/// Why a JWKS file, or what it may be used for, cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum JwksError {
     /// An algorithm's name is not one of [`SUPPORTED`].
@@ -43,11 +78,13 @@ pub enum JwksError {
         /// Why not.
         error: io::Error,
     },
-    /// The file is not a JSON object with an array `keys`.
-    #[error("jwks_file: {path} is not a JSON Web Key Set", path = path.display())]
-    NotAKeySet {
+    /// What is in the file cannot be used.
+    #[error("jwks_file: {path} {error}", path = path.display())]
+    Unusable {
         /// The file.
         path: PathBuf,
+        /// Why not.
+        error: KeySetError,
     },
     /// None of its keys can verify tokens.
     #[error("jwks_file: {path} has no usable key ({reasons})", path = path.display())]
@@ -56,16 +93,6 @@ pub enum JwksError {
         path: PathBuf,
         /// Why each key is not used.
         reasons: String,
-    },
-    /// A token could not tell two keys apart.
-    #[error("jwks_file: {path} has two {algorithm:?} keys with the kid `{kid}`", path = path.display())]
-    DuplicateKid {
-        /// The file.
-        path: PathBuf,
-        /// The name given twice.
-        kid: String,
-        /// The algorithm of both.
-        algorithm: Algorithm,
     },
 }
 
@@ -86,33 +113,40 @@ pub fn algorithms(names: &[String]) -> Result<Vec<Algorithm>, JwksError> {
 /// # Errors
 /// [`JwksError`] when the file cannot be read, is no key set, has no usable key, or has one `kid` twice.
 pub fn read(path: &Path, allowed: &[Algorithm]) -> Result<Vec<PublicKey>, JwksError> {
-    #[derive(Deserialize)]
-    struct KeySet {
-        keys: Vec<Value>,
-    }
     let path = || path.to_owned();
     let bytes = fs::read(path()).map_err(|error| JwksError::Unreadable { path: path(), error })?;
-    let set: KeySet = serde_json::from_slice(&bytes).map_err(|_| JwksError::NotAKeySet { path: path() })?;
-    let mut keys: Vec<PublicKey> = Vec::new();
-    let mut reasons = Vec::new();
-    for (index, value) in set.keys.into_iter().enumerate() {
+    let set = parse(&bytes, allowed).map_err(|error| JwksError::Unusable { path: path(), error })?;
+    for reason in &set.unused {
+        tracing::info!(reason, "a key of the JWKS file is not used");
+    }
+    match set.nothing_usable() {
+        Some(reasons) => Err(JwksError::NoUsableKey { path: path(), reasons }),
+        None => Ok(set.keys),
+    }
+}
+
+/// The keys of a set, for these algorithms.
+///
+/// # Errors
+/// [`KeySetError`] when it is no key set, or has one `kid` twice.
+pub fn parse(bytes: &[u8], allowed: &[Algorithm]) -> Result<KeySet, KeySetError> {
+    #[derive(Deserialize)]
+    struct Entries {
+        keys: Vec<Value>,
+    }
+    let entries: Entries = serde_json::from_slice(bytes).map_err(|_| KeySetError::NotAKeySet)?;
+    let mut set = KeySet::default();
+    for (index, value) in entries.keys.into_iter().enumerate() {
         match usable(value, allowed) {
-            Ok(key) if keys.iter().any(|other| same_name(other, &key)) => {
+            Ok(key) if set.keys.iter().any(|other| same_name(other, &key)) => {
                 let kid = key.kid.unwrap_or_default();
-                return Err(JwksError::DuplicateKid { path: path(), kid, algorithm: key.algorithm });
+                return Err(KeySetError::DuplicateKid { kid, algorithm: key.algorithm });
             }
-            Ok(key) => keys.push(key),
-            Err(reason) => {
-                tracing::info!(key = index + 1, reason, "a key of the JWKS file is not used");
-                reasons.push(format!("key {}: {reason}", index + 1));
-            }
+            Ok(key) => set.keys.push(key),
+            Err(reason) => set.unused.push(format!("key {}: {reason}", index + 1)),
         }
     }
-    if keys.is_empty() {
-        let reasons = if reasons.is_empty() { "it is empty".to_owned() } else { reasons.join("; ") };
-        return Err(JwksError::NoUsableKey { path: path(), reasons });
-    }
-    Ok(keys)
+    Ok(set)
 }
 
 fn same_name(one: &PublicKey, other: &PublicKey) -> bool {
@@ -239,7 +273,9 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         for text in ["", "[]", "{}", r#"{"keys": {}}"#] {
             fs::write(file.path(), text).unwrap();
-            assert!(matches!(read(file.path(), &[]), Err(JwksError::NotAKeySet { .. })), "{text}");
+            let error = read(file.path(), &[]).unwrap_err();
+            assert!(matches!(&error, JwksError::Unusable { error: KeySetError::NotAKeySet, .. }), "{text}");
+            assert!(error.to_string().contains(file.path().to_str().unwrap()), "{error}");
         }
         let absent = file.path().with_extension("absent");
         let error = read(&absent, &[]).unwrap_err().to_string();
@@ -252,7 +288,8 @@ mod tests {
         let named = |algorithm| TestKey::new(algorithm).jwk(json!({"kid": "main"}));
         let allowed = algorithms(&all_algorithms()).unwrap();
         let twice = jwks_file(&[named(Algorithm::ES256), named(Algorithm::ES256)]);
-        assert!(matches!(read(twice.path(), &allowed), Err(JwksError::DuplicateKid { kid, .. }) if kid == "main"));
+        let error = read(twice.path(), &allowed).unwrap_err().to_string();
+        assert!(error.ends_with("has two ES256 keys with the kid `main`"), "{error}");
         let apart = jwks_file(&[named(Algorithm::ES256), named(Algorithm::EdDSA)]);
         assert_eq!(read(apart.path(), &allowed).unwrap().len(), 2);
     }

@@ -1,5 +1,6 @@
 //! Who somebody is.
 
+pub mod api_token;
 pub mod claims;
 pub mod jwks;
 pub mod token;

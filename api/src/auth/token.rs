@@ -3,23 +3,23 @@
 //! A token's header says only which of the configured keys to try. The algorithm comes from the key, so no header can
 //! turn a public key into an HMAC secret or switch the signature off.
 
-use std::fmt;
-use std::path::PathBuf;
-
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header, get_current_timestamp};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-use sopwith_domain::time::{SECOND, Timestamp};
 
-use super::claims::{self, BadClaim, ClaimPaths, Identity, MalformedRole, UnusablePath};
-use super::jwks::{self, JwksError, PublicKey};
+use super::claims::{BadClaim, Identity};
+use remote::RemoteKeys;
+use settings::PublicKeys;
 
+mod keyring;
 mod mint;
+mod remote;
+mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use keyring::{Keyring, Unverified};
 pub use mint::{MintRequest, mint_hs256};
+pub use remote::Observer;
+pub use settings::{AuthConfig, AuthSetupError, Setup};
 
 /// Longer bearer texts are refused unread, in bytes.
 pub const MAX_BEARER_BYTES: usize = 16 * 1024;
@@ -27,123 +27,6 @@ pub const MAX_BEARER_BYTES: usize = 16 * 1024;
 pub const MIN_SECRET_BYTES: usize = 32;
 /// More leeway than this would keep expired tokens alive rather than bridge clocks, in seconds.
 const MAX_LEEWAY_SECONDS: u64 = 600;
-
-/// How bearer tokens are verified. At least one of `hs256_secret` and `jwks_file` is needed.
-///
-/// Its `Debug` form leaves the secret out; its serialized form does not.
-#[derive(Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AuthConfig {
-    /// What claim `iss` must be.
-    pub issuer: String,
-    /// What claim `aud` must be or contain.
-    pub audience: String,
-    /// How far `exp` and `nbf` may be off, in seconds, at most 600; 30 unless set.
-    pub leeway_seconds: u64,
-    /// Enables HS256: the shared secret, of at least 32 bytes.
-    pub hs256_secret: Option<String>,
-    /// Enables public keys: a JSON Web Key Set, read at start-up.
-    pub jwks_file: Option<PathBuf>,
-    /// Which of `RS256`, `ES256` and `EdDSA` the keys of `jwks_file` may be used for; all three unless set.
-    pub algorithms: Vec<String>,
-    /// Where the optional claims lie.
-    pub claims: ClaimPaths,
-}
-
-impl Default for AuthConfig {
-    fn default() -> Self {
-        Self {
-            issuer: String::new(),
-            audience: String::new(),
-            leeway_seconds: 30,
-            hs256_secret: None,
-            jwks_file: None,
-            algorithms: jwks::SUPPORTED.map(|(name, _)| name.to_owned()).to_vec(),
-            claims: ClaimPaths::default(),
-        }
-    }
-}
-
-impl fmt::Debug for AuthConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthConfig")
-            .field("issuer", &self.issuer)
-            .field("audience", &self.audience)
-            .field("leeway_seconds", &self.leeway_seconds)
-            .field("hs256_secret", &self.hs256_secret.as_ref().map(|_| "hidden"))
-            .field("jwks_file", &self.jwks_file)
-            .field("algorithms", &self.algorithms)
-            .field("claims", &self.claims)
-            .finish()
-    }
-}
-
-impl AuthConfig {
-    /// The secret, when HS256 is enabled and the settings that every token depends on are sound.
-    fn checked_secret(&self) -> Result<Option<&[u8]>, AuthSetupError> {
-        if self.issuer.is_empty() {
-            return Err(AuthSetupError::NoIssuer);
-        }
-        if self.audience.is_empty() {
-            return Err(AuthSetupError::NoAudience);
-        }
-        match self.hs256_secret.as_deref().map(str::as_bytes) {
-            Some(secret) if secret.len() < MIN_SECRET_BYTES => Err(AuthSetupError::ShortSecret(secret.len())),
-            secret => Ok(secret),
-        }
-    }
-
-    fn validation(&self, algorithm: Algorithm) -> Validation {
-        let mut validation = Validation::new(algorithm);
-        validation.set_required_spec_claims(&["iss", "aud", "exp", "sub"]);
-        validation.set_issuer(&[&self.issuer]);
-        validation.set_audience(&[&self.audience]);
-        validation.validate_nbf = true;
-        validation.leeway = self.leeway_seconds;
-        validation
-    }
-}
-
-/// Why tokens cannot be verified or minted as configured. For operators: it may name files.
-#[derive(Debug, thiserror::Error)]
-pub enum AuthSetupError {
-    /// No issuer is configured.
-    #[error("issuer: must not be empty")]
-    NoIssuer,
-    /// No audience is configured.
-    #[error("audience: must not be empty")]
-    NoAudience,
-    /// The leeway would undo expiry.
-    #[error("leeway_seconds: {0} is more than {MAX_LEEWAY_SECONDS}")]
-    LongLeeway(u64),
-    /// The secret can be guessed; the number is its length in bytes.
-    #[error("hs256_secret: has {0} bytes, at least {MIN_SECRET_BYTES} are needed")]
-    ShortSecret(usize),
-    /// There is nothing to verify tokens with.
-    #[error("neither hs256_secret nor jwks_file is set: no token could be verified")]
-    NoKeys,
-    /// The public keys cannot be used.
-    #[error(transparent)]
-    Jwks(#[from] JwksError),
-    /// Minting needs the shared secret.
-    #[error("hs256_secret: is not set, so no token can be minted")]
-    NoSecret,
-    /// A token must name somebody.
-    #[error("subject: must not be empty or contain control characters")]
-    BadSubject,
-    /// A token must be valid for some time.
-    #[error("valid_for: must be at least one second")]
-    NoValidity,
-    /// A role that verification would drop.
-    #[error("roles: {0}")]
-    Role(#[from] MalformedRole),
-    /// A claim cannot be put at its configured path.
-    #[error("claims: {0}")]
-    ClaimPath(#[from] UnusablePath),
-    /// The library could not sign.
-    #[error("the token could not be signed")]
-    Signing,
-}
 
 /// Why a bearer token is not believed. The texts are safe to show.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -175,6 +58,9 @@ pub enum AuthError {
     /// No configured key has the token's `kid`, or it has none and several keys fit.
     #[error("the token does not name a known key")]
     UnknownKey,
+    /// The token may be a right one: the keys to tell by cannot be fetched from the identity provider.
+    #[error("the identity provider's keys cannot be fetched now: try again later")]
+    KeysUnavailable,
 }
 
 impl From<BadClaim> for AuthError {
@@ -184,7 +70,7 @@ impl From<BadClaim> for AuthError {
 }
 
 impl AuthError {
-    fn from_library(error: jsonwebtoken::errors::Error) -> Self {
+    pub(super) fn from_library(error: jsonwebtoken::errors::Error) -> Self {
         match error.into_kind() {
             ErrorKind::ExpiredSignature => Self::Expired,
             ErrorKind::ImmatureSignature => Self::NotYetValid,
@@ -198,98 +84,50 @@ impl AuthError {
     }
 }
 
-/// Verifies bearer tokens against the configured keys. Made once, shared by all requests.
+/// Verifies bearer tokens. Made once, shared by all requests.
 #[derive(Debug)]
 pub struct Verifier {
-    keys: Vec<Key>,
-    leeway_seconds: u64,
-    claims: ClaimPaths,
+    keys: Keys,
 }
 
 #[derive(Debug)]
-struct Key {
-    kid: Option<String>,
-    algorithm: Algorithm,
-    decoding: DecodingKey,
-    validation: Validation,
+enum Keys {
+    Fixed(Keyring),
+    Remote(RemoteKeys),
 }
 
 impl Verifier {
-    /// Reads the keys and checks the settings.
-    ///
-    /// # Errors
-    /// [`AuthSetupError`] names the setting that is missing or wrong.
-    pub fn new(config: &AuthConfig) -> Result<Self, AuthSetupError> {
-        let secret = config.checked_secret()?;
-        if config.leeway_seconds > MAX_LEEWAY_SECONDS {
-            return Err(AuthSetupError::LongLeeway(config.leeway_seconds));
-        }
-        let allowed = jwks::algorithms(&config.algorithms)?;
-        let mut keys = match &config.jwks_file {
-            Some(path) => jwks::read(path, &allowed)?,
-            None => Vec::new(),
+    /// Begins to fetch the keys where they are to be fetched, on the runtime of the caller; `observe` is told how each
+    /// fetch ended.
+    #[must_use]
+    pub fn start(Setup { rules, public }: Setup, observe: Observer) -> Self {
+        let keys = match public {
+            PublicKeys::Fixed(keys) => Keys::Fixed(Keyring::new(rules, keys)),
+            PublicKeys::Fetched(source, pace) => {
+                tracing::info!(url = %source.url(), "keys are fetched from the identity provider");
+                Keys::Remote(RemoteKeys::start(source, pace, rules, observe))
+            }
         };
-        let shared =
-            |secret| PublicKey { kid: None, algorithm: Algorithm::HS256, key: DecodingKey::from_secret(secret) };
-        keys.extend(secret.map(shared));
-        if keys.is_empty() {
-            return Err(AuthSetupError::NoKeys);
-        }
-        let with_validation = |PublicKey { kid, algorithm, key }| Key {
-            kid,
-            algorithm,
-            decoding: key,
-            validation: config.validation(algorithm),
-        };
-        Ok(Self {
-            keys: keys.into_iter().map(with_validation).collect(),
-            leeway_seconds: config.leeway_seconds,
-            claims: config.claims.clone(),
-        })
+        Self { keys }
     }
 
-    /// Checks a token's signature and claims and says who its bearer is.
+    /// Checks a token's signature and claims and says who its bearer is. Waits only where the token names a key that
+    /// is not known and may be fetched.
     ///
     /// # Errors
     /// [`AuthError`], safe to show to the bearer.
-    pub fn verify(&self, bearer: &str) -> Result<Identity, AuthError> {
-        if bearer.len() > MAX_BEARER_BYTES {
-            return Err(AuthError::Malformed);
-        }
-        let header = decode_header(bearer).map_err(|_| AuthError::Malformed)?;
-        // RFC 7515, 4.1.11: extensions named as critical and not understood make a token invalid.
-        if header.crit.is_some() {
-            return Err(AuthError::Malformed);
-        }
-        let key = self.key_for(&header)?;
-        let token =
-            decode::<Map<String, Value>>(bearer, &key.decoding, &key.validation).map_err(AuthError::from_library)?;
-        let mut identity = claims::identity(&token.claims, &self.claims)?;
-        // A sign-in that is yet to happen must not pass for a recent one.
-        let latest = seconds(get_current_timestamp().saturating_add(self.leeway_seconds));
-        identity.auth_time = identity.auth_time.filter(|at| *at <= latest);
-        Ok(identity)
-    }
-
-    /// The one key that this header may mean. Both its algorithm and its name must be the key's.
-    fn key_for(&self, header: &Header) -> Result<&Key, AuthError> {
-        let fitting: Vec<&Key> = self.keys.iter().filter(|key| key.algorithm == header.alg).collect();
-        match (&header.kid, fitting.as_slice()) {
-            (_, []) => Err(AuthError::AlgorithmNotAllowed),
-            (None, [key]) => Ok(key),
-            (None, _) => Err(AuthError::UnknownKey),
-            (Some(_), _) => self.named_key(header, &fitting),
+    pub async fn verify(&self, bearer: &str) -> Result<Identity, AuthError> {
+        let token = Unverified::read(bearer)?;
+        match &self.keys {
+            Keys::Fixed(ring) => ring.verify(&token),
+            Keys::Remote(keys) => keys.ring_for(token.key_name()).await?.verify(&token),
         }
     }
 
-    fn named_key<'a>(&self, header: &Header, fitting: &[&'a Key]) -> Result<&'a Key, AuthError> {
-        let named = |key: &&Key| key.kid.is_some() && key.kid == header.kid;
-        let known = self.keys.iter().any(|key| named(&key));
-        let refusal = if known { AuthError::AlgorithmNotAllowed } else { AuthError::UnknownKey };
-        fitting.iter().copied().find(|key| named(key)).ok_or(refusal)
+    /// What is missing before the tokens of the identity provider can be verified.
+    #[must_use]
+    pub fn missing(&self) -> Option<&'static str> {
+        let missing = matches!(&self.keys, Keys::Remote(keys) if keys.are_missing());
+        missing.then_some("the identity provider's keys have not been fetched yet")
     }
-}
-
-fn seconds(since_epoch: u64) -> Timestamp {
-    Timestamp::from_micros(i64::try_from(since_epoch).unwrap_or(i64::MAX).saturating_mul(SECOND))
 }

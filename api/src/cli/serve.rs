@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{CliError, migrate, print};
-use crate::auth::token::Verifier;
+use crate::auth::token::Setup;
 use crate::config::Config;
 use crate::{metrics, server, telemetry};
 
@@ -24,7 +24,7 @@ pub async fn run(args: ServeArgs, config: Config) -> Result<(), CliError> {
     let waits = metrics::pool_waits().map_err(server::Failure::Metrics)?;
     telemetry::init(&config.log, waits.clone())?;
     // The database is left alone by a server that could not tell who asks.
-    Verifier::new(&config.auth).map_err(server::Failure::Auth)?;
+    Setup::new(&config.auth).map_err(server::Failure::Auth)?;
     let store = migrate::open(&config).await?;
     if !args.no_migrate {
         migrate::apply(&store).await?;

@@ -9,7 +9,7 @@ use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Value};
 use figment::{Figment, Provider};
 
-use super::Config;
+use super::{Config, RemindersConfig};
 
 /// The file that is read when none is named, if it is there.
 const DEFAULT_FILE: &str = "sopwith.toml";
@@ -23,6 +23,8 @@ const TEST_PREFIX: &str = "SOPWITH_TEST_";
 
 /// Longest time that can be set, in seconds: beyond a day it is a slip of the hand, and sums of instants may overflow.
 const A_DAY: u64 = 86_400;
+/// Longest time until somebody is reminded, in seconds.
+const A_YEAR: u64 = 366 * A_DAY;
 
 /// Why a configuration cannot be used. The text names the setting and where it was set, never its value.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +85,9 @@ impl Config {
 
     /// Refuses values that would only fail, or do harm, once the service runs.
     fn check(&self) -> Result<(), ConfigError> {
+        let auth = &self.auth;
+        let RemindersConfig { remind_after_seconds, repeat_after_seconds, escalate_after_seconds } = self.reminders;
+        let year = "from 0 to 31622400";
         let rules = [
             ("database_url", is_database(&self.database_url), "a URL that begins with sqlite: or postgres:"),
             ("database_max_connections", self.database_max_connections >= 1, "at least 1"),
@@ -92,10 +97,21 @@ impl Config {
             ("max_depth", self.max_depth >= 1, "at least 1"),
             ("max_complexity", self.max_complexity >= 1, "at least 1"),
             ("scheduler_interval_seconds", (1..=A_DAY).contains(&self.scheduler_interval_seconds), "from 1 to 86400"),
+            (
+                "auth.jwks_refresh_interval_seconds",
+                (1..=A_DAY).contains(&auth.jwks_refresh_interval_seconds),
+                "from 1 to 86400",
+            ),
+            ("auth.jwks_cooldown_seconds", (1..=A_DAY).contains(&auth.jwks_cooldown_seconds), "from 1 to 86400"),
+            ("auth.jwks_timeout_seconds", (1..=60).contains(&auth.jwks_timeout_seconds), "from 1 to 60"),
+            ("auth.jwks_max_bytes", (1024..=16 << 20).contains(&auth.jwks_max_bytes), "from 1024 to 16777216"),
+            ("reminders.remind_after_seconds", remind_after_seconds <= A_YEAR, year),
+            ("reminders.repeat_after_seconds", repeat_after_seconds <= A_YEAR, year),
+            ("reminders.escalate_after_seconds", escalate_after_seconds <= A_YEAR, year),
             // An empty token would be matched by an empty header.
             ("metrics_token", self.metrics_token.as_deref() != Some(""), "absent or not empty"),
         ];
-        match rules.into_iter().find(|(_, holds, _)| !holds) {
+        match rules.into_iter().chain(self.mail.rules()).find(|(_, holds, _)| !holds) {
             Some((key, _, expected)) => Err(ConfigError::Range { key, expected }),
             None => Ok(()),
         }

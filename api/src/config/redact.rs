@@ -6,7 +6,7 @@ use serde_json::Value;
 const HIDDEN: &str = "***";
 
 /// JSON pointers to the settings that are secret as a whole.
-const SECRETS: [&str; 2] = ["/metrics_token", "/auth/hs256_secret"];
+const SECRETS: [&str; 3] = ["/metrics_token", "/auth/hs256_secret", "/mail/password"];
 
 /// Replaces each secret that is set in a serialised configuration.
 pub fn secrets(config: &mut Value) {

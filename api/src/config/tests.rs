@@ -139,9 +139,23 @@ fn values_out_of_range_are_refused() {
         ("SHUTDOWN_TIMEOUT_SECONDS", "86401"),
         ("SCHEDULER_INTERVAL_SECONDS", "0"),
         ("METRICS_TOKEN", ""),
+        ("AUTH__JWKS_REFRESH_INTERVAL_SECONDS", "0"),
+        ("AUTH__JWKS_REFRESH_INTERVAL_SECONDS", "86401"),
+        ("AUTH__JWKS_COOLDOWN_SECONDS", "0"),
+        ("AUTH__JWKS_TIMEOUT_SECONDS", "0"),
+        ("AUTH__JWKS_TIMEOUT_SECONDS", "61"),
+        ("AUTH__JWKS_MAX_BYTES", "1023"),
+        ("AUTH__JWKS_MAX_BYTES", "16777217"),
+        ("REMINDERS__REMIND_AFTER_SECONDS", "31622401"),
+        ("REMINDERS__REPEAT_AFTER_SECONDS", "-1"),
+        ("MAIL__MAX_ATTEMPTS", "0"),
+        ("MAIL__RETRY_AFTER_SECONDS", "0"),
+        ("MAIL__PORT", "0"),
+        ("MAIL__PORT", "65536"),
+        ("MAIL__HOST", " "),
     ] {
         let text = refusal("", &[(&format!("SOPWITH_{name}"), value)]);
-        assert!(text.contains(&name.to_lowercase()), "{name}={value}: {text}");
+        assert!(text.contains(&name.to_lowercase().replace("__", ".")), "{name}={value}: {text}");
     }
 }
 
@@ -160,9 +174,45 @@ fn no_message_and_no_debug_output_shows_a_secret() {
     let secret = "a-secret-of-at-least-thirty-two-bytes";
     let config = read(
         "database_url = 'postgres://app:hunter2@db/sopwith'",
-        &[("SOPWITH_METRICS_TOKEN", secret), ("SOPWITH_AUTH__HS256_SECRET", secret)],
+        &[
+            ("SOPWITH_METRICS_TOKEN", secret),
+            ("SOPWITH_AUTH__HS256_SECRET", secret),
+            ("SOPWITH_MAIL__USERNAME", "sopwith"),
+            ("SOPWITH_MAIL__PASSWORD", secret),
+        ],
     );
     let shown = format!("{:?}", config.unwrap());
     assert!(shown.contains("postgres://app:***@db/sopwith"), "{shown}");
     assert!(!shown.contains(secret) && !shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn mail_is_off_or_whole() {
+    assert!(read("", &[]).unwrap().mail.host.is_none());
+    let whole =
+        "host = 'mail.example.org'\nfrom = 'Sopwith <sopwith@example.org>'\nbase_url = 'https://sops.example.org'";
+    let config = read(&format!("[mail]\n{whole}"), &[]).unwrap();
+    assert_eq!((config.mail.port(), config.mail.encryption), (587, crate::smtp::Encryption::Starttls));
+    for (name, value, key) in [
+        ("ENCRYPTION", "NONE", "mail.encryption"),
+        ("ENCRYPTION", "PLAIN", "mail.encryption"),
+        ("USERNAME", "sopwith", "mail.password"),
+        ("PASSWORD", "hunter2", "mail.password"),
+        ("FROM", "sopwith", "mail.from"),
+        ("FROM", "a@example.org\nBcc: b@example.org", "mail.from"),
+        ("BASE_URL", "javascript:x", "mail.base_url"),
+        ("BASE_URL", "https://a b", "mail.base_url"),
+    ] {
+        let text = refusal(&format!("[mail]\n{whole}"), &[(&format!("SOPWITH_MAIL__{name}"), value)]);
+        assert!(text.contains(key) && !text.contains("hunter2"), "{name}={value}: {text}");
+    }
+    for missing in ["from", "base_url"] {
+        let lines: Vec<&str> = whole.lines().filter(|line| !line.starts_with(missing)).collect();
+        assert!(
+            refusal(&format!("[mail]\n{}", lines.join("\n")), &[]).contains(&format!("mail.{missing}")),
+            "{missing}"
+        );
+    }
+    let here = read(&format!("[mail]\n{whole}\nencryption = 'NONE'"), &[("SOPWITH_MAIL__HOST", "127.0.0.1")]).unwrap();
+    assert_eq!(here.mail.port(), 25);
 }

@@ -8,7 +8,7 @@ use sopwith_domain::time::Timestamp;
 
 use crate::app::people;
 use crate::auth::claims::Identity;
-use crate::auth::token::{AuthConfig, MintRequest, Verifier, mint_hs256};
+use crate::auth::token::{AuthConfig, Keyring, MintRequest, Setup, Unverified, mint_hs256};
 use crate::cli::CliError;
 use crate::error::Result;
 use crate::store::{Store, people as stored};
@@ -35,7 +35,7 @@ const MEMBERS: [(&str, &str); 7] = [
 pub struct Cast {
     members: BTreeMap<&'static str, Member>,
     auth: AuthConfig,
-    verifier: Verifier,
+    keyring: Keyring,
 }
 
 #[derive(Debug)]
@@ -50,8 +50,8 @@ impl Cast {
     /// # Errors
     /// When tokens cannot be minted or verified as configured.
     pub fn of(auth: &AuthConfig) -> std::result::Result<Self, CliError> {
-        let verifier = Verifier::new(auth)?;
-        let mut cast = Self { members: BTreeMap::new(), auth: auth.clone(), verifier };
+        let keyring = Setup::new(auth)?.keyring();
+        let mut cast = Self { members: BTreeMap::new(), auth: auth.clone(), keyring };
         for (role, name) in MEMBERS {
             let member = cast.member(role, name, role)?;
             cast.members.insert(role, member);
@@ -70,7 +70,8 @@ impl Cast {
             valid_for: VALID_FOR,
         };
         let token = mint_hs256(&self.auth, &request)?;
-        let identity = self.verifier.verify(&token).map_err(|e| CliError::Message(e.to_string()))?;
+        let verified = Unverified::read(&token).and_then(|token| self.keyring.verify(&token));
+        let identity = verified.map_err(|e| CliError::Message(e.to_string()))?;
         Ok(Member { token, identity })
     }
 

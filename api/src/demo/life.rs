@@ -165,6 +165,7 @@ impl<'a> Life<'a> {
         while let Some(request) = self.load(sop).await?.request {
             let role = request.current().map(|s| s.role.as_str()).unwrap_or_default();
             let input = DecisionInput {
+                on_behalf_of: None,
                 request: request.id,
                 verdict: Verdict::Approve,
                 content: request.content,

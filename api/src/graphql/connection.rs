@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::connection::{Connection, CursorType, Edge, EmptyFields};
 use async_graphql::{Context, Enum, Object, OutputType};
+use sopwith_domain::access::Permission;
 use sopwith_domain::error::Refusal;
 use sopwith_domain::ids::SopId;
 
@@ -14,10 +15,15 @@ use crate::app::figures::reach;
 use crate::error::Error;
 use crate::store::approvals::{self, RequestFilter};
 use crate::store::audit::{self, AuditFilter};
+use crate::store::comments::{self, CommentFilter};
+use crate::store::delegations::{self, DelegationFilter};
+use crate::store::drafts;
+use crate::store::events;
 use crate::store::executions::{self, ExecutionFilter};
 use crate::store::page::{Key, Page, Place, Window};
 use crate::store::processes;
 use crate::store::sops::{self, SopFilter};
+use crate::store::tokens::{self, TokenFilter};
 
 /// The place of a row, opaque to clients.
 #[derive(Debug, Clone)]
@@ -52,6 +58,16 @@ pub enum Counted {
     Executions(ExecutionFilter),
     /// Audit entries.
     Audit(AuditFilter),
+    /// Delegations.
+    Delegations(DelegationFilter),
+    /// Review comments.
+    Comments(CommentFilter),
+    /// The actor's own drafts.
+    Drafts,
+    /// API tokens.
+    Tokens(TokenFilter),
+    /// What concerns the actor.
+    Notifications,
     /// Versions of an SOP, with or without those that never came into force.
     Versions(SopId, bool),
 }
@@ -69,9 +85,17 @@ impl Counted {
             Self::Requests(filter) => approvals::count(db, &visible, filter).await?,
             Self::Executions(filter) => executions::count(db, &reach(&call.actor), filter).await?,
             Self::Audit(filter) => {
-                let reach = call.actor.reach(sopwith_domain::access::Permission::AuditRead);
+                let reach = call.actor.reach(Permission::AuditRead);
                 audit::count(db, &reach, filter).await?
             }
+            Self::Delegations(filter) => delegations::count(db, filter).await?,
+            Self::Comments(filter) => comments::count(db, filter).await?,
+            Self::Drafts => drafts::count(db, &visible).await?,
+            Self::Tokens(filter) => {
+                let reach = call.actor.reach(Permission::AccessManage);
+                tokens::count(db, &reach, filter, call.now).await?
+            }
+            Self::Notifications => events::count(db, &visible).await?,
             Self::Versions(sop, drafts) => {
                 let found = load(ctx, VersionCountKey(sop.0)).await?;
                 let count = found.map_or(0, |count| if *drafts { count.all } else { count.published });

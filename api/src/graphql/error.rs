@@ -77,7 +77,8 @@ pub fn settle<T>(answer: crate::error::Result<T>) -> Result<(Option<T>, Vec<User
     }
 }
 
-fn user_errors(refusal: Refusal) -> Vec<UserError> {
+/// A refusal as clients are told it.
+pub fn user_errors(refusal: Refusal) -> Vec<UserError> {
     let message = refusal.to_string();
     let one = |code, current_revision: Option<i64>| {
         vec![UserError { code, message: message.clone(), path: None, current_revision: current_revision.map(BigInt) }]

@@ -12,16 +12,20 @@ use uuid::Uuid;
 
 use super::error::{Fault, Result};
 use super::types::sop::Sop;
-use crate::app::{Call, figures, reading};
+use crate::app::{Call, figures, reading, waiting};
 use crate::error::Error;
 use crate::store::approvals::{self, DecisionRow, RequestRow, StageRow};
+use crate::store::comments::{self, CommentRow};
 use crate::store::contents;
+use crate::store::delegations::{self, DelegationRow};
 use crate::store::executions::{self, ExecutionRow, StepRow, ViolationRow};
 use crate::store::page::Page;
-use crate::store::people::{self, Person};
+use crate::store::people::{self, Grant, Person};
+use crate::store::policies::{self, StoredPolicy};
 use crate::store::processes::{self, Process};
 use crate::store::sops::{self, Newest, VersionCount, VersionRow};
 use crate::store::teams::{self, Team};
+use crate::store::tokens::{self, TokenRow};
 use crate::telemetry::statements;
 
 /// How many keys a batch may have: SQLite takes 32,766 parameters in a statement.
@@ -84,6 +88,10 @@ keys! {
     SopKey(Uuid);
     /// A person by id.
     PersonKey(Uuid);
+    /// Grants by person, whoever asks, those that have expired too.
+    GrantsKey(Uuid);
+    /// An API token by id, whoever asks.
+    TokenKey(Uuid);
     /// A team by id.
     TeamKey(Uuid);
     /// A process by id.
@@ -110,6 +118,20 @@ keys! {
     StagesKey(Uuid);
     /// Decisions by request.
     DecisionsKey(Uuid);
+    /// Who could decide in the open stage, by request.
+    WaitingForKey(Uuid);
+    /// A policy by id, in use or not.
+    PolicyKey(Uuid);
+    /// A delegation by id, whoever asks.
+    DelegationKey(Uuid);
+    /// A review comment by id, whoever asks.
+    CommentKey(Uuid);
+    /// How many threads of review comments are open, by version.
+    OpenThreadsKey(Uuid);
+    /// Replies by the comment that began the thread, oldest first.
+    RepliesKey(Uuid);
+    /// Who is mentioned, by comment.
+    MentionsKey(Uuid);
     /// The SOPs of a process that the actor sees, the one that is not retired first.
     ProcessSopsKey(Uuid);
     /// An execution that the actor reads, by id.
@@ -151,6 +173,12 @@ macro_rules! loaders {
 loaders! {
     PersonKey => Person, |db, ids, _keys, _call| {
         Ok(people::by_ids(db, &ids).await?.into_iter().map(|p| (PersonKey(p.id), p)).collect())
+    };
+    GrantsKey => Vec<Grant>, |db, ids, keys, _call| {
+        Ok(grouped(keys, people::grants_of_all(db, &ids).await?, |g| GrantsKey(g.person_id)))
+    };
+    TokenKey => TokenRow, |db, ids, _keys, _call| {
+        Ok(tokens::by_ids(db, &ids).await?.into_iter().map(|t| (TokenKey(t.id), t)).collect())
     };
     TeamKey => Team, |db, ids, _keys, _call| {
         Ok(teams::by_ids(db, &ids).await?.into_iter().map(|t| (TeamKey(t.id), t)).collect())
@@ -195,6 +223,30 @@ loaders! {
     };
     DecisionsKey => Vec<DecisionRow>, |db, ids, keys, _call| {
         Ok(grouped(keys, approvals::decisions_of(db, &ids).await?, |d| DecisionsKey(d.request_id)))
+    };
+    WaitingForKey => Vec<Uuid>, |db, ids, _keys, call| {
+        let found = waiting::for_requests(db, &ids, call.now).await?;
+        Ok(found.into_iter().map(|(request, people)| (WaitingForKey(request), people)).collect())
+    };
+    PolicyKey => StoredPolicy, |db, ids, _keys, _call| {
+        Ok(policies::by_ids(db, &ids).await?.into_iter().map(|p| (PolicyKey(p.policy.id.0), p)).collect())
+    };
+    DelegationKey => DelegationRow, |db, ids, _keys, _call| {
+        Ok(delegations::by_ids(db, &ids).await?.into_iter().map(|d| (DelegationKey(d.id), d)).collect())
+    };
+    CommentKey => CommentRow, |db, ids, _keys, _call| {
+        Ok(comments::by_ids(db, &ids).await?.into_iter().map(|c| (CommentKey(c.id), c)).collect())
+    };
+    OpenThreadsKey => u64, |db, ids, _keys, _call| {
+        let found = comments::open_threads_of(db, &ids).await?;
+        Ok(found.into_iter().map(|(version, open)| (OpenThreadsKey(version), open)).collect())
+    };
+    RepliesKey => Vec<CommentRow>, |db, ids, keys, _call| {
+        Ok(grouped(keys, comments::replies_of(db, &ids).await?, |c| RepliesKey(c.thread_id.unwrap_or_default())))
+    };
+    MentionsKey => Vec<Uuid>, |db, ids, keys, _call| {
+        let found = grouped(keys, comments::mentions_of(db, &ids).await?, |(comment, _)| MentionsKey(*comment));
+        Ok(found.into_iter().map(|(key, rows)| (key, rows.into_iter().map(|(_, person)| person).collect())).collect())
     };
     ExecutionKey => ExecutionRow, |db, ids, _keys, call| {
         let rows = executions::by_ids(db, &figures::reach(&call.actor), &ids).await?;

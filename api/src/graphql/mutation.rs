@@ -2,8 +2,13 @@
 
 mod access;
 mod approvals;
+mod bulk;
+mod comments;
 mod executions;
+mod policies;
+mod roles;
 mod sops;
+mod tokens;
 mod versions;
 
 use async_graphql::{Context, InputType, MergedObject};
@@ -21,9 +26,14 @@ use crate::app::IdempotencyKey;
 #[graphql(name = "Mutation")]
 pub struct MutationRoot(
     access::AccessMutation,
+    roles::RoleMutation,
+    tokens::TokenMutation,
     sops::SopMutation,
     versions::VersionMutation,
     approvals::ApprovalMutation,
+    bulk::BulkMutation,
+    comments::CommentMutation,
+    policies::PolicyMutation,
     executions::ExecutionMutation,
 );
 

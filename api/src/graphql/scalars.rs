@@ -20,6 +20,13 @@ impl ScalarType for DateTime {
     }
 }
 
+impl Duration {
+    /// From whole seconds.
+    pub fn seconds(seconds: i64) -> Self {
+        Self { micros: seconds.saturating_mul(SECOND) }
+    }
+}
+
 impl DateTime {
     /// From microseconds as stored.
     pub fn stored(micros: i64) -> Self {

@@ -1,36 +1,56 @@
 //! The objects of the schema.
 
+pub mod access;
 pub mod approval;
 pub mod audit;
+pub mod comment;
 pub mod content;
+pub mod delegation;
 pub mod execution;
 pub mod figures;
+pub mod impact;
+pub mod inbox;
+pub mod notification;
 pub mod people;
+pub mod policy;
 pub mod process;
 pub mod sop;
+pub mod token;
 pub mod version;
 
 use async_graphql::{ID, Interface};
 
 use self::approval::ApprovalRequest;
+use self::comment::ReviewComment;
+use self::delegation::Delegation;
 use self::execution::Execution;
 use self::people::{Person, Team};
+use self::policy::Policy;
 use self::process::Process;
 use self::sop::Sop;
+use self::token::ApiToken;
 use self::version::Version;
 
 /// Anything that has an id.
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "Names it for good; opaque."))]
 pub enum Node {
+    /// An API token.
+    ApiToken(ApiToken),
     /// An approval request.
     ApprovalRequest(ApprovalRequest),
+    /// A delegation.
+    Delegation(Delegation),
     /// An execution.
     Execution(Execution),
     /// A person.
     Person(Person),
+    /// A policy.
+    Policy(Policy),
     /// A process.
     Process(Process),
+    /// A review comment.
+    ReviewComment(ReviewComment),
     /// An SOP.
     Sop(Box<Sop>),
     /// A team.
@@ -109,6 +129,17 @@ remote_enum! {
         /// Harm, loss or a breach.
         High,
     }
+    /// What happened.
+    NotificationKind = sopwith_domain::event::EventKind {
+        /// A stage of an approval request was opened: it waits for a decision that you can take.
+        ApprovalRequested,
+        /// It still waits for that decision.
+        ApprovalReminder,
+        /// It has waited for too long; you own the SOP, or are a manager of its team.
+        ApprovalEscalated,
+        /// A review comment mentions you.
+        CommentMentioned,
+    }
     /// What a policy is for.
     PolicyKind = sopwith_domain::policy::PolicyKind {
         /// Material changes.
@@ -117,6 +148,17 @@ remote_enum! {
         Editorial,
         /// Retirements.
         Retirement,
+    }
+    /// What becomes of a policy when one is looked for.
+    PolicyFit = sopwith_domain::policy::Fit {
+        /// It is the one that applies.
+        Applies,
+        /// It would, but a more special one does.
+        LessSpecial,
+        /// It is for another team.
+        OtherTeam,
+        /// It is for another risk.
+        OtherRisk,
     }
     /// What a signature in a stage says.
     SignatureMeaning = sopwith_domain::policy::Meaning {
@@ -163,12 +205,16 @@ remote_enum! {
     Permission = sopwith_domain::access::Permission {
         /// See drafts, reviews and requests.
         DraftRead,
+        /// Comment on drafts and on versions in review.
+        DraftComment,
         /// Create, edit and submit SOPs.
         SopWrite,
         /// Hand an SOP over to another owner.
         SopManage,
         /// Create and change processes.
         ProcessWrite,
+        /// Make and change approval policies.
+        PolicyManage,
         /// Create teams; grant and take away roles.
         AccessManage,
         /// Send executions.
@@ -177,6 +223,71 @@ remote_enum! {
         FiguresRead,
         /// Read the audit chain.
         AuditRead,
+    }
+    /// What gives somebody a role.
+    RoleSource = sopwith_domain::access::RoleSource {
+        /// The person's token: the identity provider rules.
+        Claim,
+        /// A mutation.
+        Api,
+        /// An import.
+        Import,
+        /// No role of a person: the scopes of an API token.
+        Token,
+    }
+    /// Whether an API token is good.
+    ApiTokenState = sopwith_domain::access::token::TokenState {
+        /// It is.
+        Active,
+        /// It was, until it ended by itself.
+        Expired,
+        /// It was, until somebody took it away.
+        Revoked,
+    }
+    /// What somebody may do, or may not.
+    AccessAction = sopwith_domain::access::Action {
+        /// See an SOP and the versions of it that are or were in force.
+        ReadSop,
+        /// See drafts, versions in review and approval requests.
+        ReadDraft,
+        /// Create an SOP for a team.
+        CreateSop,
+        /// Begin, edit and submit versions.
+        EditSop,
+        /// Decide in the open request.
+        Decide,
+        /// Take one's own decision in the open request back.
+        WithdrawDecision,
+        /// Comment on a version, resolve comments and open them again.
+        Comment,
+        /// Take the open request back.
+        Withdraw,
+        /// Give the open version up.
+        Discard,
+        /// Ask for retirement.
+        RetireSop,
+        /// Bring a retired SOP back.
+        ReviveSop,
+        /// Make another person the owner.
+        HandOverSop,
+        /// Create and change processes.
+        WriteProcess,
+        /// Make and change approval policies.
+        ManagePolicies,
+        /// Let somebody decide on one's own behalf.
+        Delegate,
+        /// Create teams and roles, grant and take away roles.
+        ManageAccess,
+        /// Send executions.
+        RecordExecutions,
+        /// Read executions and figures.
+        ReadFigures,
+        /// Read the audit chain.
+        ReadAudit,
+        /// See who holds which roles, and why somebody may do something.
+        ReadAccess,
+        /// Publish what is due: the clock's own, nobody may.
+        PublishDue,
     }
     /// What a batch of executions is for.
     ExecutionMode = sopwith_domain::execution::Mode {

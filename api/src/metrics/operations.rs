@@ -15,6 +15,8 @@ const ALERTED: [&str; 2] = ["INTERNAL", "UNAVAILABLE"];
 pub enum Reason {
     /// No token, or one that is not believed.
     Unauthenticated,
+    /// A token that nobody can tell whether to believe, for want of the identity provider's keys.
+    Unavailable,
     /// Not JSON by its headers.
     MediaType,
     /// Too large.
@@ -32,8 +34,9 @@ pub enum Reason {
 }
 
 impl Reason {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Unauthenticated,
+        Self::Unavailable,
         Self::MediaType,
         Self::BodySize,
         Self::Incomplete,
@@ -48,6 +51,7 @@ impl Reason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::Unavailable => "UNAVAILABLE",
             Self::MediaType => "MEDIA_TYPE",
             Self::BodySize => "BODY_SIZE",
             Self::Incomplete => "INCOMPLETE",

@@ -1,20 +1,56 @@
 //! Who asks, by the header `Authorization`.
 
+use std::time::Duration;
+
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use sha2::{Digest, Sha256};
 
+use super::edge::Edge;
 use super::rejection::Rejection;
+use crate::app::people::Bearer;
+use crate::app::tokens;
+use crate::auth::api_token;
 use crate::auth::claims::Identity;
-use crate::auth::token::Verifier;
+use crate::auth::token::{AuthError, Verifier};
+use crate::clock;
+use crate::error::Error;
 
-/// The bearer of a token that is believed.
+/// The bearer of a token that is believed. A key that is not known may have to be fetched: not for longer than
+/// `patience`.
 ///
 /// # Errors
-/// When there is no token, or it is not believed, with the reason.
-pub fn identity(verifier: &Verifier, headers: &HeaderMap) -> Result<Identity, Rejection> {
+/// When there is no token, it is not believed, or nobody can tell now, with the reason.
+pub async fn identity(verifier: &Verifier, headers: &HeaderMap, patience: Duration) -> Result<Identity, Rejection> {
     let missing = "a bearer token is needed in the header `Authorization`";
     let token = token(headers).ok_or_else(|| Rejection::unauthenticated(missing))?;
-    verifier.verify(token).map_err(|error| Rejection::unauthenticated(error.to_string()))
+    let answer = tokio::time::timeout(patience, verifier.verify(token)).await;
+    answer.unwrap_or(Err(AuthError::KeysUnavailable)).map_err(|error| match error {
+        AuthError::KeysUnavailable => Rejection::unavailable(error.to_string()),
+        error => Rejection::unauthenticated(error.to_string()),
+    })
+}
+
+/// Who asks: whoever bears a token of the identity provider that is believed, or an API token that is good.
+///
+/// # Errors
+/// As [`identity`]. Of an API token that is unknown, revoked or expired no more is told than that.
+pub async fn of(edge: &Edge, headers: &HeaderMap) -> Result<Bearer, Rejection> {
+    let Some(meant) = token(headers).filter(|token| api_token::is_meant(token)) else {
+        return identity(&edge.verifier, headers, edge.deadline).await.map(Bearer::Person);
+    };
+    let malformed = "the API token is malformed: it was not copied whole, or has a typo";
+    let digest = api_token::digest(meant).ok_or_else(|| Rejection::unauthenticated(malformed))?;
+    let (store, uses) = (edge.store.clone(), edge.uses.clone());
+    // Connections to the database live on the main runtime.
+    let asked = edge.runtime.spawn(async move { tokens::authenticate(&store, &uses, &digest, clock::now()).await });
+    match asked.await.map_err(Error::internal).flatten() {
+        Ok(Some(token)) => Ok(Bearer::Token(token)),
+        Ok(None) => Err(Rejection::unauthenticated("the API token is unknown, revoked or expired")),
+        Err(error) => {
+            tracing::error!(reason = ?error, "an API token could not be looked up");
+            Err(Rejection::unavailable("the service is busy: try again"))
+        }
+    }
 }
 
 /// Whether the request bears exactly this secret, compared in a time that does not tell how much of it is right.

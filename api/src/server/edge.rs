@@ -9,7 +9,9 @@ use tokio::runtime::Handle;
 use super::Failure;
 use super::document::RootFields;
 use super::ready::Readiness;
-use crate::auth::token::Verifier;
+use crate::app::tokens::Uses;
+use crate::auth::token::{Setup, Verifier};
+use crate::clock;
 use crate::config::Config;
 use crate::graphql::{self, SopwithSchema};
 use crate::metrics::Metrics;
@@ -22,6 +24,8 @@ pub struct Edge {
     pub roots: RootFields,
     pub store: Store,
     pub verifier: Verifier,
+    /// When API tokens were used last.
+    pub uses: Uses,
     pub metrics: Arc<Metrics>,
     pub domain: Gatherer,
     pub readiness: Readiness,
@@ -41,16 +45,20 @@ impl Edge {
     /// # Errors
     /// When tokens cannot be verified as configured.
     pub fn new(config: &Config, store: Store, waits: Histogram) -> Result<Self, Failure> {
+        let setup = Setup::new(&config.auth)?;
         let metrics = Arc::new(Metrics::new(waits)?);
         let roots = RootFields::of(&graphql::sdl());
         for (kind, operation) in roots.labels() {
             metrics.operations().expect(kind, operation);
         }
+        let told = Arc::clone(&metrics);
+        let verifier = Verifier::start(setup, Box::new(move |succeeded| told.jwks_fetched(succeeded, clock::now())));
         Ok(Self {
             schema: graphql::build(config, Arc::clone(&metrics)),
             roots,
             store,
-            verifier: Verifier::new(&config.auth)?,
+            verifier,
+            uses: Uses::default(),
             metrics,
             domain: Gatherer::default(),
             readiness: Readiness::default(),

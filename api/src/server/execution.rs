@@ -19,15 +19,15 @@ use super::answer::{self, JSON};
 use super::document::{self, Operation};
 use super::edge::Edge;
 use super::rejection::{Rejection, failed};
-use crate::app::{Call, people};
-use crate::auth::claims::Identity;
+use crate::app::Call;
+use crate::app::people::{self, Bearer};
 use crate::error::Error;
 use crate::metrics::Reason;
 use crate::telemetry::statements::Counter;
 use crate::{clock, graphql};
 
 /// A task that ends with the one who waits for it: what nobody waits for holds no connection to the database.
-struct Task<T>(JoinHandle<T>);
+pub struct Task<T>(pub JoinHandle<T>);
 
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
@@ -36,7 +36,7 @@ impl<T> Drop for Task<T> {
 }
 
 /// Executes a request and answers it.
-pub async fn answer(edge: Arc<Edge>, identity: Identity, mut request: Request, id: &RequestId) -> HttpResponse {
+pub async fn answer(edge: Arc<Edge>, bearer: Bearer, mut request: Request, id: &RequestId) -> HttpResponse {
     let began = Instant::now();
     let _in_flight = edge.metrics.operations().begin();
     let operation = match prepare(&edge, &mut request) {
@@ -49,7 +49,7 @@ pub async fn answer(edge: Arc<Edge>, identity: Identity, mut request: Request, i
         }
     };
     let (counter, person) = (Counter::default(), Arc::new(OnceLock::new()));
-    let run = execute(Arc::clone(&edge), identity, request, id.clone(), Arc::clone(&person));
+    let run = execute(Arc::clone(&edge), bearer, request, id.clone(), Arc::clone(&person));
     let limited = tokio::time::timeout(edge.deadline, counter.clone().scope(run));
     let mut task = Task(edge.runtime.spawn(limited));
     let (response, codes) = respond((&mut task.0).await, id);
@@ -73,13 +73,13 @@ fn prepare(edge: &Edge, request: &mut Request) -> Result<Operation, Rejection> {
 
 async fn execute(
     edge: Arc<Edge>,
-    identity: Identity,
+    bearer: Bearer,
     request: Request,
     id: RequestId,
     person: Arc<OnceLock<PersonId>>,
 ) -> Result<Response, Error> {
     let now = clock::now();
-    let actor = people::identify(&edge.store, &identity, now, id.as_str()).await?;
+    let actor = people::actor(&edge.store, &bearer, now, id.as_str()).await?;
     person.get_or_init(|| actor.person);
     let request_id = id.as_str().to_owned();
     let call = Call { store: edge.store.clone(), actor, now, via: Via::Api, request_id };
@@ -99,10 +99,20 @@ fn respond(ended: Ended, id: &RequestId) -> (HttpResponse, BTreeSet<String>) {
             }
         }
         Ok(Ok(Err(error))) => error,
-        Ok(Err(Elapsed { .. })) => return unavailable("the operation took too long", id),
+        Ok(Err(Elapsed { .. })) => return out_of_time(id),
         // The panic itself is logged where it happened.
         Err(error) => Error::internal(error),
     };
+    fault(why, id)
+}
+
+/// The answer to what could not be brought to an end in time.
+pub fn out_of_time(id: &RequestId) -> (HttpResponse, BTreeSet<String>) {
+    unavailable("the operation took too long", id)
+}
+
+/// The answer to what went wrong, with its code. The reason goes to the log.
+pub fn fault(why: Error, id: &RequestId) -> (HttpResponse, BTreeSet<String>) {
     match why {
         Error::Unavailable | Error::Collided => unavailable("the service is busy: try again", id),
         Error::Refused(refusal) => internal(&refusal.to_string(), id),

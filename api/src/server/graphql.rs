@@ -8,14 +8,14 @@ use super::access::RequestId;
 use super::edge::Edge;
 use super::rejection::Rejection;
 use super::{bearer, body, execution};
-use crate::auth::claims::Identity;
+use crate::app::people::Bearer;
 use crate::metrics::Reason;
 
 /// Takes a request in, or turns it away.
 pub async fn handle(edge: Data<Edge>, request: HttpRequest, payload: Payload) -> HttpResponse {
     let id = RequestId::get(&request);
     match admit(&edge, &request, payload).await {
-        Ok((identity, asked)) => execution::answer(edge.into_inner(), identity, asked, &id).await,
+        Ok((bearer, asked)) => execution::answer(edge.into_inner(), bearer, asked, &id).await,
         Err(rejection) => {
             edge.metrics.operations().rejected(rejection.reason);
             rejection.response(&id)
@@ -24,12 +24,12 @@ pub async fn handle(edge: Data<Edge>, request: HttpRequest, payload: Payload) ->
 }
 
 /// What can be said without the body comes first, so that nobody has to be read who may not ask.
-async fn admit(edge: &Edge, request: &HttpRequest, payload: Payload) -> Result<(Identity, Request), Rejection> {
+async fn admit(edge: &Edge, request: &HttpRequest, payload: Payload) -> Result<(Bearer, Request), Rejection> {
     let headers = request.headers();
     body::check_type(headers)?;
-    let identity = bearer::identity(&edge.verifier, headers)?;
+    let bearer = bearer::of(edge, headers).await?;
     let body = body::read(headers, payload, edge.max_body_bytes, edge.deadline).await?;
-    Ok((identity, body::parse(&body)?))
+    Ok((bearer, body::parse(&body)?))
 }
 
 /// Answers other methods.

@@ -21,7 +21,8 @@ pub async fn health() -> HttpResponse {
 /// Requests can be served.
 pub async fn readiness(edge: Data<Edge>) -> HttpResponse {
     let on = edge.clone();
-    let checked = edge.runtime.spawn(async move { on.readiness.missing(&on.store).await });
+    let check = async move { on.readiness.missing(&on.store).await.or_else(|| on.verifier.missing()) };
+    let checked = edge.runtime.spawn(check);
     match checked.await {
         Ok(None) => text(StatusCode::OK, "ready\n"),
         Ok(Some(missing)) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("not ready: {missing}\n")),

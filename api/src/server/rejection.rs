@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, WWW_AUTHENTICATE};
+use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde_json::json;
 
@@ -32,8 +32,16 @@ impl Rejection {
         Self::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", Reason::Unauthenticated, message)
     }
 
+    pub fn unavailable(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", Reason::Unavailable, message)
+    }
+
     pub fn media_type(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_USER_INPUT", Reason::MediaType, message)
+    }
+
+    pub fn not_acceptable(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::NOT_ACCEPTABLE, "BAD_USER_INPUT", Reason::MediaType, message)
     }
 
     pub fn too_large(limit: usize) -> Self {
@@ -85,6 +93,9 @@ impl Rejection {
         let mut response = HttpResponse::build(self.status);
         if self.status == StatusCode::UNAUTHORIZED {
             response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header((RETRY_AFTER, "5"));
         }
         let error = json!({ "message": self.message, "extensions": { "code": self.code, "requestId": id.as_str() } });
         let mut response = with_error(&mut response, error, self.at);

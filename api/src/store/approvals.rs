@@ -1,47 +1,85 @@
 //! Approval requests, their stages and decisions.
 
+mod lists;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::ExprTrait as _;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Cond, Query};
 use sea_orm::{ActiveValue::Set, QueryOrder};
-use sopwith_domain::access::{Permit, Reach, Visibility};
-use sopwith_domain::approval::{Decision, Request, RequestState, Subject};
-use sopwith_domain::ids::{DecisionId, PersonId, PolicyId, RequestId, SopId, VersionId};
-use sopwith_domain::lifecycle::{Procedure, Version};
+use sopwith_domain::access::Permit;
+use sopwith_domain::approval::{Accounts, Decision, Request, RequestState, Subject};
+use sopwith_domain::ids::{DecisionId, DelegationId, PersonId, PolicyId, RequestId, SopId, VersionId};
+use sopwith_domain::lifecycle::Procedure;
 use sopwith_domain::policy::Stage;
 use sopwith_domain::time::Timestamp;
 
-use super::entity::{approval_decision, approval_request, approval_stage, sop};
-use super::page::{self, Page, Window};
-use super::procedures::hash;
-use super::{Connection, exactly_one, parse};
+use super::entity::{approval_decision, approval_request, approval_stage, approval_voice};
+use super::procedures::{contributors, hash};
+use super::{Connection, accounts, comments, exactly_one, micros, parse};
 use crate::error::{Error, Result};
 
 pub use approval_decision::Model as DecisionRow;
 pub use approval_request::Model as RequestRow;
 pub use approval_stage::Model as StageRow;
+pub(super) use lists::requests_deciding;
+pub use lists::{Part, RequestFilter, count, list};
 
 /// The open request of an SOP.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn open_of(db: &impl Connection, sop: SopId, versions: &[Version]) -> Result<Option<Request>> {
-    let open = approval_request::Column::SopId.eq(sop.0).and(approval_request::Column::State.eq("OPEN"));
-    let Some(row) = approval_request::Entity::find().filter(open).one(db).await? else { return Ok(None) };
-    let stages = stages_of(db, &[row.id]).await?.iter().map(stage).collect::<Result<_>>()?;
-    let decisions = decisions_of(db, &[row.id]).await?.iter().map(decision).collect::<Result<_>>()?;
+pub async fn open_of(db: &impl Connection, sop: SopId) -> Result<Option<Request>> {
+    let open = open_of_sops(db, &[sop.0]).await?;
+    Ok(read_all(db, open).await?.pop().map(|(_, request)| request))
+}
+
+/// Requests as the rules see them, each with its row, with as many statements for all of them as for one.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn read_all(db: &impl Connection, rows: Vec<RequestRow>) -> Result<Vec<(RequestRow, Request)>> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    let versions: Vec<Uuid> = rows.iter().filter_map(|row| row.version_id).collect();
+    let (stages, decisions) = (stages_of(db, &ids).await?, decisions_of(db, &ids).await?);
+    let contributors = contributors(db, versions.iter().copied()).await?;
+    let open_threads = comments::open_threads_of(db, &versions).await?;
+    let mut requests = Vec::with_capacity(rows.len());
+    for row in rows {
+        let stages = stages.iter().filter(|s| s.request_id == row.id).map(stage).collect::<Result<_>>()?;
+        let decisions = decisions.iter().filter(|d| d.request_id == row.id).map(decision).collect::<Result<_>>()?;
+        let of_version = row.version_id.and_then(|id| contributors.get(&id).cloned()).unwrap_or_default();
+        let open = row.version_id.and_then(|id| open_threads.get(&id).copied()).unwrap_or_default();
+        let request = read(&row, stages, decisions, of_version, open)?;
+        requests.push((row, request));
+    }
+    let involved = requests.iter().flat_map(|(_, request)| request.involved()).collect();
+    let accounts = accounts::of(db, involved).await?;
+    for (_, request) in &mut requests {
+        request.accounts.clone_from(&accounts);
+    }
+    Ok(requests)
+}
+
+fn read(
+    row: &RequestRow,
+    stages: Vec<Stage>,
+    decisions: Vec<Decision>,
+    contributors: BTreeSet<PersonId>,
+    open_threads: u64,
+) -> Result<Request> {
     let requested_by = PersonId(row.requested_by_id);
-    let (subject, mut excluded) = if let Some(id) = row.version_id.map(VersionId) {
-        let version = versions.iter().find(|v| v.id == id);
-        (Subject::Version(id), version.map(|v| v.contributors.clone()).unwrap_or_default())
-    } else {
-        let (reason, successor) = (row.reason.unwrap_or_default(), row.successor_id.map(SopId));
-        (Subject::Retirement { reason, successor }, BTreeSet::new())
+    let subject = match row.version_id {
+        Some(id) => Subject::Version(VersionId(id)),
+        None => Subject::Retirement {
+            reason: row.reason.clone().unwrap_or_default(),
+            successor: row.successor_id.map(SopId),
+        },
     };
-    excluded.insert(requested_by);
-    Ok(Some(Request {
+    Ok(Request {
         id: RequestId(row.id),
         subject,
         content: hash(&row.content_hash)?,
@@ -49,10 +87,13 @@ pub async fn open_of(db: &impl Connection, sop: SopId, versions: &[Version]) -> 
         stages,
         stage: usize::try_from(row.stage).map_err(Error::internal)?,
         requested_by,
-        excluded,
+        excluded: contributors.into_iter().chain([requested_by]).collect(),
+        accounts: Accounts::none(),
+        requires_resolved_comments: row.requires_resolved_comments,
+        open_threads,
         opened_at: Timestamp::from_micros(row.opened_at),
         decisions,
-    }))
+    })
 }
 
 fn stage(row: &StageRow) -> Result<Stage> {
@@ -71,11 +112,14 @@ fn decision(row: &DecisionRow) -> Result<Decision> {
         id: DecisionId(row.id),
         stage: usize::try_from(row.position).map_err(Error::internal)?,
         person: PersonId(row.person_id),
+        on_behalf_of: row.on_behalf_of_id.zip(row.delegation_id).map(|(p, d)| (PersonId(p), DelegationId(d))),
         verdict: parse(&row.verdict)?,
         content: hash(&row.content_hash)?,
         comment: row.comment.clone(),
         decided_at: Timestamp::from_micros(row.decided_at),
+        auth_time: row.auth_time.map(Timestamp::from_micros),
         via: parse(&row.via)?,
+        withdrawn_at: row.withdrawn_at.map(Timestamp::from_micros),
     })
 }
 
@@ -105,6 +149,7 @@ pub(super) async fn open(db: &impl Connection, _: &Permit, procedure: &Procedure
         requested_by_id: Set(new.requested_by.0),
         opened_at: Set(new.opened_at.micros()),
         closed_at: Set(None),
+        requires_resolved_comments: Set(new.requires_resolved_comments),
     };
     approval_request::Entity::insert(row).exec_without_returning(db).await?;
     let stages = new.stages.iter().enumerate().map(|(i, s)| stage_row(new, i, s)).collect::<Result<Vec<_>>>()?;
@@ -127,19 +172,42 @@ fn stage_row(request: &Request, position: usize, stage: &Stage) -> Result<approv
     })
 }
 
-pub(super) async fn decided(db: &impl Connection, _: &Permit, request: RequestId, new: &Decision) -> Result<()> {
+/// Writes a decision down, with whose voices it uses up.
+pub(super) async fn decided(db: &impl Connection, _: &Permit, request: &Request, new: &Decision) -> Result<()> {
+    let behalf = new.on_behalf_of.unzip();
     let row = approval_decision::ActiveModel {
         id: Set(new.id.0),
-        request_id: Set(request.0),
+        request_id: Set(request.id.0),
         position: Set(i32::try_from(new.stage).map_err(Error::internal)?),
         person_id: Set(new.person.0),
+        on_behalf_of_id: Set(behalf.0.map(|p| p.0)),
+        delegation_id: Set(behalf.1.map(|d| d.0)),
         verdict: Set(new.verdict.as_str().to_owned()),
         content_hash: Set(new.content.to_string()),
         comment: Set(new.comment.clone()),
         via: Set(new.via.as_str().to_owned()),
         decided_at: Set(new.decided_at.micros()),
+        auth_time: Set(micros(new.auth_time)),
+        withdrawn_at: Set(None),
     };
     approval_decision::Entity::insert(row).exec_without_returning(db).await?;
+    let voice = |account: PersonId| approval_voice::ActiveModel {
+        request_id: Set(request.id.0),
+        person_id: Set(request.accounts.holder(account).0),
+        decision_id: Set(new.id.0),
+    };
+    let voices = [Some(new.person), behalf.0].into_iter().flatten().map(voice);
+    approval_voice::Entity::insert_many(voices).exec_without_returning(db).await?;
+    Ok(())
+}
+
+/// Takes a decision back: it stays on record, and its voices are free again.
+pub(super) async fn withdrawn(db: &impl Connection, _: &Permit, id: DecisionId, at: Timestamp) -> Result<()> {
+    let row = approval_decision::ActiveModel { withdrawn_at: Set(Some(at.micros())), ..Default::default() };
+    let standing = approval_decision::Column::Id.eq(id.0).and(approval_decision::Column::WithdrawnAt.is_null());
+    exactly_one(approval_decision::Entity::update_many().set(row).filter(standing).exec(db).await?.rows_affected)?;
+    let voices = approval_voice::Column::DecisionId.eq(id.0);
+    approval_voice::Entity::delete_many().filter(voices).exec(db).await?;
     Ok(())
 }
 
@@ -233,6 +301,15 @@ pub async fn of_versions(db: &impl Connection, versions: &[Uuid]) -> Result<Vec<
     Ok(approval_request::Entity::find().filter(of).order_by_desc(approval_request::Column::Id).all(db).await?)
 }
 
+/// Requests to retire an SOP, newest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn retirements_of(db: &impl Connection, sop: SopId) -> Result<Vec<RequestRow>> {
+    let of = approval_request::Column::SopId.eq(sop.0).and(approval_request::Column::VersionId.is_null());
+    Ok(approval_request::Entity::find().filter(of).order_by_desc(approval_request::Column::Id).all(db).await?)
+}
+
 /// Stages of requests, in order.
 ///
 /// # Errors
@@ -250,88 +327,4 @@ pub async fn decisions_of(db: &impl Connection, requests: &[Uuid]) -> Result<Vec
     let of = approval_decision::Column::RequestId.is_in(requests.iter().copied());
     let found = approval_decision::Entity::find().filter(of).order_by_asc(approval_decision::Column::DecidedAt);
     Ok(found.order_by_asc(approval_decision::Column::Id).all(db).await?)
-}
-
-/// Which requests are asked for.
-#[derive(Debug, Clone, Default)]
-pub struct RequestFilter {
-    /// In this state.
-    pub state: Option<RequestState>,
-    /// Of this SOP.
-    pub sop: Option<SopId>,
-}
-
-fn condition(visible: &Visibility, filter: &RequestFilter) -> Cond {
-    let mut reach = Cond::any();
-    let of_sops = |which: Cond| {
-        let sops = Query::select().column(sop::Column::Id).from(sop::Entity).cond_where(which).to_owned();
-        approval_request::Column::SopId.in_subquery(sops)
-    };
-    reach = match &visible.drafts {
-        Reach::Organisation => reach.add(approval_request::Column::Id.is_not_null()),
-        Reach::Teams(teams) => {
-            let own = sop::Column::OwnerId.eq(visible.person.0);
-            let team = sop::Column::TeamId.is_in(teams.iter().map(|t| t.0));
-            reach.add(of_sops(Cond::any().add(own).add(team)))
-        }
-    };
-    reach = reach.add(approval_request::Column::Id.in_subquery(requests_deciding(visible)));
-    let state = filter.state.map(|s| approval_request::Column::State.eq(s.as_str()));
-    let sop = filter.sop.map(|s| approval_request::Column::SopId.eq(s.0));
-    [state, sop].into_iter().flatten().fold(Cond::all().add(reach), Cond::add)
-}
-
-/// Open requests in one of whose stages the person's roles are named.
-pub(super) fn requests_deciding(visible: &Visibility) -> sea_orm::sea_query::SelectStatement {
-    let mut holds = Cond::any().add(approval_stage::Column::Role.is_in(Vec::<String>::new()));
-    for (role, team) in &visible.roles {
-        let mut stage = Cond::all().add(approval_stage::Column::Role.eq(role));
-        if let Some(team) = team {
-            let same_team = sop::Column::TeamId.eq(team.0);
-            stage = stage.add(Cond::any().add(approval_stage::Column::Scope.eq("ANYONE")).add(same_team));
-        }
-        holds = holds.add(stage);
-    }
-    let on = |a: Expr, b: Expr| a.eq(b);
-    let request = approval_request::Entity;
-    Query::select()
-        .column((request, approval_request::Column::Id))
-        .from(request)
-        .inner_join(
-            approval_stage::Entity,
-            on(
-                Expr::col((approval_stage::Entity, approval_stage::Column::RequestId)),
-                Expr::col((request, approval_request::Column::Id)),
-            ),
-        )
-        .inner_join(
-            sop::Entity,
-            on(Expr::col((sop::Entity, sop::Column::Id)), Expr::col((request, approval_request::Column::SopId))),
-        )
-        .and_where(approval_request::Column::State.eq("OPEN"))
-        .cond_where(holds)
-        .to_owned()
-}
-
-/// A page of requests that somebody sees, oldest first.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn list(
-    db: &impl Connection,
-    visible: &Visibility,
-    filter: &RequestFilter,
-    window: &Window,
-) -> Result<Page<RequestRow>> {
-    let select = approval_request::Entity::find().filter(condition(visible, filter));
-    let order = (approval_request::Column::OpenedAt, Some(approval_request::Column::Id));
-    page::list(db, select, order, false, window).await
-}
-
-/// How many requests somebody sees.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn count(db: &impl Connection, visible: &Visibility, filter: &RequestFilter) -> Result<u64> {
-    Ok(approval_request::Entity::find().filter(condition(visible, filter)).count(db).await?)
 }

@@ -22,6 +22,8 @@ pub struct NewEntry {
     pub at: Timestamp,
     /// Who; nobody for the clock.
     pub actor: Option<PersonId>,
+    /// Whom the actor stood in for.
+    pub on_behalf_of: Option<PersonId>,
     /// How it came in.
     pub via: &'static str,
     /// What was done.
@@ -72,6 +74,7 @@ fn chained(seq: i64, entry: &NewEntry) -> Entry {
         seq,
         at: entry.at,
         actor: entry.actor.map(|p| p.to_string()),
+        on_behalf_of: entry.on_behalf_of.map(|p| p.to_string()),
         via: entry.via.to_owned(),
         action: entry.action.to_owned(),
         object: entry.object.clone(),
@@ -89,6 +92,7 @@ fn row(entry: NewEntry, seq: i64, hash: String) -> audit_entry::ActiveModel {
         seq: Set(seq),
         at: Set(entry.at.micros()),
         actor_id: Set(entry.actor.map(|p| p.0)),
+        on_behalf_of_id: Set(entry.on_behalf_of.map(|p| p.0)),
         via: Set(entry.via.to_owned()),
         action: Set(entry.action.to_owned()),
         object: Set(entry.object),
@@ -145,6 +149,7 @@ fn step(walk: &mut Walk, row: &AuditRow) -> std::result::Result<(), Broken> {
         seq: row.seq,
         at: Timestamp::from_micros(row.at),
         actor: row.actor_id.map(|id| PersonId(id).to_string()),
+        on_behalf_of: row.on_behalf_of_id.map(|id| PersonId(id).to_string()),
         via: row.via.clone(),
         action: row.action.clone(),
         object: row.object.clone(),
@@ -161,6 +166,17 @@ fn step(walk: &mut Walk, row: &AuditRow) -> std::result::Result<(), Broken> {
         return Err(changed());
     }
     walk.step(&entry, &row.hash)
+}
+
+/// The entries of some actions on some objects, oldest first, whoever asks.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of_objects(db: &impl Connection, objects: &[String], actions: &[&str]) -> Result<Vec<AuditRow>> {
+    let of = audit_entry::Column::Object.is_in(objects);
+    let by = audit_entry::Column::Action.is_in(actions.iter().copied());
+    let found = audit_entry::Entity::find().filter(of).filter(by);
+    Ok(found.order_by_asc(audit_entry::Column::Seq).all(db).await?)
 }
 
 /// Which entries are asked for.

@@ -36,6 +36,15 @@ pub async fn get(db: &impl Connection, hash: &str) -> Result<Document> {
     read(&row.ok_or_else(|| Error::internal(format!("no content {hash}")))?)
 }
 
+/// The canonical text of a hash, as it was kept.
+///
+/// # Errors
+/// `Internal` when there is none: every hash that is kept points to one.
+pub async fn text(db: &impl Connection, hash: &str) -> Result<String> {
+    let row = content::Entity::find_by_id(hash).one(db).await?;
+    Ok(row.ok_or_else(|| Error::internal(format!("no content {hash}")))?.document)
+}
+
 /// Documents by hash.
 ///
 /// # Errors

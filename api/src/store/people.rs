@@ -1,17 +1,17 @@
 //! People, their roles and grants.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use sea_orm::ExprTrait as _;
 use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue::Set, QueryOrder};
-use sopwith_domain::access::{HeldRole, Permission, Permit};
+use sopwith_domain::access::{HeldRole, Origin, Permission, Permit, RoleSource};
 use sopwith_domain::approval::Candidate;
 use sopwith_domain::ids::{GrantId, PersonId, TeamId};
 use sopwith_domain::time::Timestamp;
 
-use super::entity::{person, role, role_grant};
-use super::{Connection, parse};
+use super::entity::{person, role_grant};
+use super::{Connection, micros, parse, roles};
 use crate::error::{Error, Result};
 
 pub use person::Model as Person;
@@ -85,29 +85,6 @@ pub async fn upsert(db: &impl Connection, id: PersonId, profile: &Profile, now: 
     made.ok_or_else(|| Error::internal("a person vanished"))
 }
 
-/// Where a grant comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GrantSource {
-    /// A token's claims.
-    Claim,
-    /// A mutation.
-    Api,
-    /// An import.
-    Import,
-}
-
-impl GrantSource {
-    /// As stored.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Claim => "CLAIM",
-            Self::Api => "API",
-            Self::Import => "IMPORT",
-        }
-    }
-}
-
 /// A grant to be.
 #[derive(Debug, Clone)]
 pub struct NewGrant {
@@ -120,15 +97,32 @@ pub struct NewGrant {
     /// For which team; org-wide when absent.
     pub team: Option<TeamId>,
     /// Where it comes from.
-    pub source: GrantSource,
+    pub source: RoleSource,
+    /// From when it counts no more.
+    pub expires_at: Option<Timestamp>,
 }
 
-/// Makes a grant by permission.
+/// Makes a grant by permission, in the place of one like it that has expired; answers that one.
 ///
 /// # Errors
 /// `Conflict` when it exists.
-pub async fn grant(db: &impl Connection, _permit: &Permit, grant: NewGrant, now: Timestamp) -> Result<Grant> {
-    insert_grant(db, grant, now).await
+pub async fn grant(db: &impl Connection, _permit: &Permit, grant: NewGrant, now: Timestamp) -> Result<Option<Grant>> {
+    let team = match grant.team {
+        Some(team) => role_grant::Column::TeamId.eq(team.0),
+        None => role_grant::Column::TeamId.is_null(),
+    };
+    let expired = role_grant::Column::PersonId
+        .eq(grant.person.0)
+        .and(role_grant::Column::Role.eq(&grant.role))
+        .and(role_grant::Column::Source.eq(grant.source.as_str()))
+        .and(team)
+        .and(role_grant::Column::ExpiresAt.lte(now.micros()));
+    let before = role_grant::Entity::find().filter(expired).one(db).await?;
+    if let Some(before) = &before {
+        role_grant::Entity::delete_by_id(before.id).exec(db).await?;
+    }
+    insert_grant(db, grant, now).await?;
+    Ok(before)
 }
 
 async fn insert_grant(db: &impl Connection, grant: NewGrant, now: Timestamp) -> Result<Grant> {
@@ -139,6 +133,7 @@ async fn insert_grant(db: &impl Connection, grant: NewGrant, now: Timestamp) -> 
         team_id: Set(grant.team.map(|t| t.0)),
         source: Set(grant.source.as_str().to_owned()),
         created_at: Set(now.micros()),
+        expires_at: Set(micros(grant.expires_at)),
     };
     Ok(row.insert(db).await?)
 }
@@ -173,65 +168,90 @@ pub async fn replace_claimed(db: &impl Connection, who: PersonId, grants: Vec<Ne
     Ok(())
 }
 
-/// A person's grants, oldest first.
+/// A person's grants, oldest first, those that have expired too.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn grants_of(db: &impl Connection, who: PersonId) -> Result<Vec<Grant>> {
-    let own = role_grant::Entity::find().filter(role_grant::Column::PersonId.eq(who.0));
-    Ok(own.order_by_asc(role_grant::Column::CreatedAt).order_by_asc(role_grant::Column::Id).all(db).await?)
+    grants_of_all(db, &[who.0]).await
 }
 
-/// Every role with what it allows.
+/// The grants of several people, oldest first, those that have expired too.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn roles(db: &impl Connection) -> Result<BTreeMap<String, BTreeSet<Permission>>> {
-    let rows = role::Entity::find().all(db).await?;
-    rows.into_iter().map(|row| Ok((row.name, permissions(&row.permissions)?))).collect()
+pub async fn grants_of_all(db: &impl Connection, who: &[Uuid]) -> Result<Vec<Grant>> {
+    let own = role_grant::Entity::find().filter(role_grant::Column::PersonId.is_in(who.iter().copied()));
+    Ok(own.order_by_asc(role_grant::Column::CreatedAt).order_by_asc(role_grant::Column::Id).all(db).await?)
 }
 
-fn permissions(text: &str) -> Result<BTreeSet<Permission>> {
-    text.split_whitespace().map(parse).collect()
+/// Where a grant comes from, and until when.
+///
+/// # Errors
+/// When the row says what no row says.
+pub fn origin(grant: &Grant) -> Result<Origin> {
+    let expires_at = grant.expires_at.map(Timestamp::from_micros);
+    Ok(Origin { source: parse(&grant.source)?, grant: Some(GrantId(grant.id)), expires_at })
 }
 
-/// The roles that a person holds, with what each allows: those that the token in hand claims, and those granted here.
-/// A role that does not exist allows nothing, but may be named in a stage.
+/// Whether a grant has not expired.
+#[must_use]
+pub fn counts_at(grant: &Grant, now: Timestamp) -> bool {
+    grant.expires_at.is_none_or(|at| at > now.micros())
+}
+
+/// A role with the team that it is held for; no team is org-wide.
+pub type RoleOf = (String, Option<TeamId>);
+
+/// The roles that a person holds now, with what each allows: those that the token in hand claims, and those granted
+/// here. Held by both, a role is there twice. One that does not exist allows nothing, but may be named in a stage.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn held_roles(
     db: &impl Connection,
     who: PersonId,
-    claimed: Vec<(String, Option<TeamId>)>,
+    claimed: Vec<RoleOf>,
+    now: Timestamp,
 ) -> Result<Vec<HeldRole>> {
-    let granted = grants_of(db, who).await?.into_iter().filter(|g| g.source != GrantSource::Claim.as_str());
-    let granted = granted.map(|g| (g.role, g.team_id.map(TeamId)));
-    let roles = roles(db).await?;
-    let held = claimed.into_iter().chain(granted).map(|(role, team)| HeldRole {
-        permissions: roles.get(&role).cloned().unwrap_or_default(),
+    let allowing = roles::allowing(db).await?;
+    let held = |(role, team): RoleOf, origin| HeldRole {
+        permissions: allowing.get(&role).cloned().unwrap_or_default(),
         team,
         role,
-    });
-    Ok(held.collect())
+        origin,
+    };
+    let mut all: Vec<HeldRole> = claimed.into_iter().map(|role| held(role, Origin::CLAIM)).collect();
+    for grant in grants_of(db, who).await?.into_iter().filter(|grant| counts_at(grant, now)) {
+        let origin = origin(&grant)?;
+        if origin.source != RoleSource::Claim {
+            all.push(held((grant.role, grant.team_id.map(TeamId)), origin));
+        }
+    }
+    Ok(all)
 }
 
 /// The roles that claims gave a person when they were seen last.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn claimed_roles(db: &impl Connection, who: PersonId) -> Result<Vec<(String, Option<TeamId>)>> {
-    let claimed = grants_of(db, who).await?.into_iter().filter(|g| g.source == GrantSource::Claim.as_str());
+pub async fn claimed_roles(db: &impl Connection, who: PersonId) -> Result<Vec<RoleOf>> {
+    let claimed = grants_of(db, who).await?.into_iter().filter(|g| g.source == RoleSource::Claim.as_str());
     Ok(claimed.map(|g| (g.role, g.team_id.map(TeamId))).collect())
 }
 
-/// Everyone who holds one of these roles, each with all of their roles.
+/// Everyone who holds one of these roles now, each with those of their roles that are among them. A role that gives out
+/// roles is none to decide in, as in [`sopwith_domain::access::Actor::candidate`].
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn candidates(db: &impl Connection, roles: &[String]) -> Result<Vec<Candidate>> {
-    let rows = role_grant::Entity::find().filter(role_grant::Column::Role.is_in(roles)).all(db).await?;
-    let mut people: BTreeMap<Uuid, Vec<(String, Option<TeamId>)>> = BTreeMap::new();
+pub async fn candidates(db: &impl Connection, named: &[String], now: Timestamp) -> Result<Vec<Candidate>> {
+    let known = roles::allowing(db).await?;
+    let decides = |role: &&String| !known.get(*role).is_some_and(|p| p.contains(&Permission::AccessManage));
+    let named: Vec<&String> = named.iter().filter(decides).collect();
+    let held = role_grant::Column::Role.is_in(named).and(roles::counts_at(now));
+    let rows = role_grant::Entity::find().filter(held).all(db).await?;
+    let mut people: BTreeMap<Uuid, Vec<RoleOf>> = BTreeMap::new();
     for row in rows {
         people.entry(row.person_id).or_default().push((row.role, row.team_id.map(TeamId)));
     }

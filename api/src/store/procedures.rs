@@ -31,7 +31,7 @@ pub async fn load(db: &impl Connection, id: SopId, lock: bool) -> Result<Option<
         .into_iter()
         .map(|row| read(&row, contributors.remove(&row.id).unwrap_or_default()))
         .collect::<Result<_>>()?;
-    let request = approvals::open_of(db, id, &versions).await?;
+    let request = approvals::open_of(db, id).await?;
     Ok(Some(Procedure {
         id,
         team: TeamId(row.team_id),
@@ -102,7 +102,11 @@ pub async fn carry_out(
             }
             Effect::VersionMoved { .. } => version_moved(db, procedure, effect, now).await?,
             Effect::RequestOpened(request) => approvals::open(db, permit, procedure, request).await?,
-            Effect::DecisionTaken(request, decision) => approvals::decided(db, permit, *request, decision).await?,
+            Effect::DecisionTaken(_, decision) => {
+                let open = procedure.request.as_ref().ok_or_else(|| Error::internal("a request vanished"))?;
+                approvals::decided(db, permit, open, decision).await?;
+            }
+            Effect::DecisionWithdrawn(_, decision, at) => approvals::withdrawn(db, permit, *decision, *at).await?,
             Effect::StageOpened(request, stage) => approvals::next_stage(db, permit, *request, *stage, now).await?,
             Effect::RequestClosed(request, state) => approvals::close(db, permit, *request, *state, now).await?,
             Effect::SopMoved { revision, from, to, successor } => {

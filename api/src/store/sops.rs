@@ -13,8 +13,8 @@ use sopwith_domain::policy::Risk;
 use sopwith_domain::time::Timestamp;
 
 use super::Connection;
-use super::approvals::requests_deciding;
-use super::entity::{approval_request, sop, version};
+use super::drafts::drafts_seen;
+use super::entity::{sop, version};
 use super::page::{self, Page, Window};
 use crate::error::Result;
 
@@ -262,20 +262,9 @@ pub struct SopFilter {
 }
 
 fn condition(visible: &Visibility, filter: &SopFilter) -> Cond {
-    let seen = match &visible.drafts {
+    let seen = match visible.drafts {
         Reach::Organisation => Cond::all(),
-        Reach::Teams(teams) => {
-            let deciding = Query::select()
-                .column(approval_request::Column::SopId)
-                .from(approval_request::Entity)
-                .and_where(approval_request::Column::Id.in_subquery(requests_deciding(visible)))
-                .to_owned();
-            Cond::any()
-                .add(sop::Column::WasPublished.eq(true))
-                .add(sop::Column::OwnerId.eq(visible.person.0))
-                .add(sop::Column::TeamId.is_in(teams.iter().map(|t| t.0)))
-                .add(sop::Column::Id.in_subquery(deciding))
-        }
+        Reach::Teams(_) => Cond::any().add(sop::Column::WasPublished.eq(true)).add(drafts_seen(visible)),
     };
     let states = if filter.states.is_empty() {
         sop::Column::State.ne(SopState::Retired.as_str())

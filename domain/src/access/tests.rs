@@ -28,9 +28,10 @@ fn me() -> PersonId {
 
 fn actor(role: &str, scope: Option<TeamId>) -> Actor {
     let permissions = BUILT_IN_ROLES.iter().filter(|(name, _)| *name == role).flat_map(|(_, p)| p.iter().copied());
-    let held = HeldRole { role: role.to_owned(), team: scope, permissions: permissions.collect() };
+    let permissions = permissions.collect();
+    let held = HeldRole { role: role.to_owned(), team: scope, permissions, origin: Origin::CLAIM };
     let roles = if role == OTHERS[0] { Vec::new() } else { vec![held] };
-    Actor { person: me(), roles, source: None, auth_time: None }
+    Actor { person: me(), roles, mandates: Vec::new(), source: None, auth_time: None }
 }
 
 /// One kind of SOP, seen from the actor.

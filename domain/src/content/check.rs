@@ -97,6 +97,16 @@ fn check_keys<'a>(list: &str, keys: impl Iterator<Item = &'a str>, problems: &mu
     seen
 }
 
+/// What is wrong with a text that somebody has to give: that it is missing, too long or cannot be stored.
+#[must_use]
+pub fn prose_problem(path: &str, text: &str) -> Option<Problem> {
+    if text.trim().is_empty() {
+        return Some(Problem::at(path, "this is needed"));
+    }
+    let unfit = text.chars().count() > MAX_TEXT || text.contains('\0');
+    unfit.then(|| Problem::at(path, format!("at most {MAX_TEXT} characters, without U+0000")))
+}
+
 /// Whether the text can name a step, a section, a team or a process.
 #[must_use]
 pub fn is_key(text: &str) -> bool {

@@ -152,7 +152,8 @@ fn longest_increasing(values: &[usize]) -> BTreeSet<usize> {
 /// mandatory flag, branch, duration or needed go-ahead changed. Empty when it is editorial indeed.
 #[must_use]
 pub fn beyond_editorial(from: &Document, to: &Document) -> Vec<Problem> {
-    const HEAVY: [&str; 6] = ["role", "checkpoint", "mandatory", "branches", "expectedDuration", "approval"];
+    const HEAVY: [&str; 9] =
+        ["role", "checkpoint", "mandatory", "branches", "expectedDuration", "approval", "codeBlocks", "tools", "teams"];
     let mut problems = Vec::new();
     for step in diff(from, to).steps {
         let at = |field: &str| match step.to_index {

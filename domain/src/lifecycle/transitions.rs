@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::{Effect, Label, Procedure, SopState, Version, VersionState};
-use crate::approval::{Answer, Candidate, Request, RequestState, Subject, Verdict, unfilled};
-use crate::content::{ChangeKind, ContentHash, Document, beyond_editorial};
+use crate::approval::{Accounts, Answer, Candidate, Mandate, Request, RequestState, Subject, Verdict, unfilled};
+use crate::content::{ChangeKind, ContentHash, Document, beyond_editorial, prose_problem};
 use crate::error::{Problem, Refusal};
 use crate::ids::{PersonId, RequestId, SopId, VersionId};
 use crate::policy::Policy;
@@ -67,6 +67,10 @@ pub struct Reviewed<'a> {
     pub policy: &'a Policy,
     /// Everyone who holds a role.
     pub people: &'a [Candidate],
+    /// Which accounts are one person's, among them and those who contributed.
+    pub accounts: &'a Accounts,
+    /// How many threads of review comments on the version are not resolved.
+    pub open_threads: u64,
     /// Now.
     pub now: Timestamp,
 }
@@ -161,7 +165,7 @@ impl Procedure {
         review: &Reviewed,
     ) -> Result<Request, Refusal> {
         let mut problems = review.policy.check();
-        problems.extend(unfilled(&review.policy.stages, review.people, &excluded, self.team));
+        problems.extend(unfilled(&review.policy.stages, review.people, &excluded, review.accounts, self.team));
         if !problems.is_empty() {
             return Err(Refusal::Invalid(problems));
         }
@@ -174,6 +178,9 @@ impl Procedure {
             stage: 0,
             requested_by,
             excluded,
+            accounts: review.accounts.clone(),
+            requires_resolved_comments: review.policy.requires_resolved_comments,
+            open_threads: review.open_threads,
             opened_at: review.now,
             decisions: Vec::new(),
         })
@@ -182,11 +189,18 @@ impl Procedure {
     /// Takes a decision, and with the last one that is needed does what was asked for.
     ///
     /// # Errors
-    /// `Conflict` when the request is not open or other content was seen; `Forbidden` when this person does not
-    /// decide here; `Invalid` for a rejection without reason.
-    pub fn decide(&self, request: RequestId, who: &Candidate, answer: Answer, now: Timestamp) -> Outcome {
+    /// `Conflict` when the request is not open, other content was seen or comments are open that have to be resolved;
+    /// `Forbidden` when this person does not decide here; `Invalid` for a rejection without reason.
+    pub fn decide(
+        &self,
+        request: RequestId,
+        who: &Candidate,
+        mandates: &[Mandate],
+        answer: Answer,
+        now: Timestamp,
+    ) -> Outcome {
         let open = self.expect_request(request)?;
-        let decision = open.decide(who, self.team, answer, now)?;
+        let decision = open.decide(who, mandates, self.team, answer, now)?;
         let closes = open.closes_stage(&decision);
         let (verdict, comment) = (decision.verdict, decision.comment.clone());
         let mut effects = vec![Effect::DecisionTaken(open.id, decision)];
@@ -203,6 +217,15 @@ impl Procedure {
             };
         }
         Ok(self.settle(effects, None))
+    }
+
+    /// Takes a person's own decision back, while its stage is open.
+    ///
+    /// # Errors
+    /// `Conflict` when the request or the stage is closed; `NotFound` when the person took none that stands.
+    pub fn withdraw_decision(&self, request: RequestId, who: PersonId, now: Timestamp) -> Outcome {
+        let open = self.expect_request(request)?;
+        Ok(vec![Effect::DecisionWithdrawn(open.id, open.take_back(who)?, now)])
     }
 
     fn approved(&self, id: VersionId, mut effects: Vec<Effect>, now: Timestamp) -> Vec<Effect> {
@@ -359,14 +382,7 @@ fn moved(version: &Version, to: VersionState, reason: Option<String>) -> Effect 
 }
 
 fn need_reason(reason: &str) -> Result<(), Refusal> {
-    if reason.trim().is_empty() {
-        return Err(Refusal::invalid("reason", "a reason is needed"));
-    }
-    let most = crate::content::MAX_TEXT;
-    if reason.chars().count() > most || reason.contains('\0') {
-        return Err(Refusal::invalid("reason", format!("at most {most} characters, without U+0000")));
-    }
-    Ok(())
+    prose_problem("reason", reason).map_or(Ok(()), |problem| Err(Refusal::Invalid(vec![problem])))
 }
 
 fn check_submission(given: &Submission) -> Result<(), Refusal> {

@@ -1,10 +1,14 @@
 use std::time::Duration;
 
-use jsonwebtoken::{EncodingKey, encode};
-use serde_json::json;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, encode, get_current_timestamp};
+use serde_json::{Value, json};
+use sopwith_domain::time::SECOND;
 use tempfile::NamedTempFile;
 
+use super::super::claims::ClaimPaths;
+use super::super::jwks;
 use super::super::jwks::testing::{TestKey, base64url, jwks_file, rsa_public};
+use super::keyring::seconds;
 use super::*;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -41,7 +45,7 @@ fn hs256(secret: &[u8], kid: Option<&str>, claims: &Value) -> String {
 }
 
 fn verify(config: &AuthConfig, token: &str) -> Result<Identity, AuthError> {
-    Verifier::new(config).unwrap().verify(token)
+    Setup::new(config).unwrap().keyring().verify(&Unverified::read(token)?)
 }
 
 /// What becomes of an HS256 token with these changes to its claims.
@@ -239,8 +243,8 @@ fn a_claim_given_twice_is_refused() {
 
 #[test]
 fn set_up_names_what_is_wrong() {
-    let error = |config: AuthConfig| Verifier::new(&config).unwrap_err().to_string();
-    assert!(error(config()).contains("neither hs256_secret nor jwks_file"));
+    let error = |config: AuthConfig| Setup::new(&config).unwrap_err().to_string();
+    assert!(error(config()).contains("none of hs256_secret, jwks_file and jwks_url"));
     let short = error(AuthConfig { hs256_secret: Some("short-secret".into()), ..config() });
     assert!(short.contains("12 bytes") && !short.contains("short-secret"), "{short}");
     assert!(error(AuthConfig { hs256_secret: Some("x".repeat(31)), ..config() }).contains("31 bytes"));
@@ -252,12 +256,21 @@ fn set_up_names_what_is_wrong() {
     assert!(error(with_jwks(&secret_only)).contains("no usable key (key 1: it is symmetric)"));
     let bad_file = AuthConfig { hs256_secret: Some(SECRET.into()), ..with_jwks(&secret_only) };
     assert!(error(bad_file).contains("no usable key"), "a secret does not hide a useless file");
+    let url = |url: &str| AuthConfig { jwks_url: Some(url.into()), ..config() };
+    assert!(Setup::new(&url("https://login.example/jwks")).is_ok(), "nothing is fetched yet");
+    for wrong in ["http://login.example/jwks", "login.example", "", "https://user:hunter2@login.example/jwks"] {
+        let error = error(url(wrong));
+        assert!(error.starts_with("jwks_url: ") && !error.contains("hunter2"), "{error}");
+    }
+    let sound = jwks_file(&[TestKey::new(Algorithm::ES256).jwk(json!({}))]);
+    let two = AuthConfig { jwks_file: Some(sound.path().to_owned()), ..url("https://login.example/jwks") };
+    assert!(error(two).contains("only one of them"));
 }
 
 #[test]
 fn the_secret_is_never_printed() {
     let config = with_secret();
-    for text in [format!("{config:?}"), format!("{:?}", Verifier::new(&config).unwrap())] {
+    for text in [format!("{config:?}"), format!("{:?}", Setup::new(&config).unwrap().keyring())] {
         assert!(!text.contains(SECRET) && !text.contains("48, 49, 50"), "{text}");
     }
 }

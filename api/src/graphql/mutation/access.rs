@@ -10,7 +10,9 @@ use super::{keyed, payload};
 use crate::app::{Call, access, processes};
 use crate::graphql::error::{Result, settle};
 use crate::graphql::query::{typed, typed_option};
-use crate::graphql::types::people::{Grant, Team, team};
+use crate::graphql::scalars::DateTime;
+use crate::graphql::types::access::Grant;
+use crate::graphql::types::people::{Team, team};
 use crate::graphql::types::process::{Process, process};
 use crate::store::people;
 
@@ -44,6 +46,8 @@ pub struct GrantCreateInput {
     role: String,
     /// For which team; org-wide when absent.
     team_id: Option<ID>,
+    /// From when it counts no more, at most ten years from now; it does not end by itself when absent.
+    expires_at: Option<DateTime>,
     /// The same key with the same input makes one grant.
     idempotency_key: Option<String>,
 }
@@ -115,7 +119,8 @@ impl AccessMutation {
         Ok(TeamCreatePayload { team: team(ctx, made.map(|t| t.0)).await?, user_errors })
     }
 
-    /// Grants a role to a person.
+    /// Grants a role to a person, by whoever manages access: org-wide, or in their team for that team alone. A grant
+    /// like one that has expired takes its place.
     async fn grant_create(
         &self,
         ctx: &Context<'_>,
@@ -126,7 +131,8 @@ impl AccessMutation {
         let read = || -> std::result::Result<_, Refusal> {
             let person = typed::<PersonId>(&input.person_id, "person")?;
             let team = typed_option::<TeamId>(input.team_id.as_ref(), "team")?;
-            Ok(access::GrantInput { person, role: input.role.clone(), team })
+            let expires_at = input.expires_at.map(|at| at.0);
+            Ok(access::GrantInput { person, role: input.role.clone(), team, expires_at })
         };
         let answer = match read() {
             Ok(input) => access::grant(call, input, key).await,

@@ -203,15 +203,7 @@ impl SopMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What is asked for.")] input: SopHandOverInput,
     ) -> Result<SopHandOverPayload> {
-        let call = ctx.data_unchecked::<Arc<Call>>();
-        let ids =
-            typed::<SopId>(&input.id, "SOP").and_then(|id| Ok((id, typed::<PersonId>(&input.owner_id, "person")?)));
-        let answer = match ids {
-            Ok((id, owner)) => sops::hand_over(call, id, input.expected_revision.0, owner).await,
-            Err(refusal) => Err(refusal.into()),
-        };
-        let (made, user_errors) = settle(answer)?;
-        Ok(SopHandOverPayload { sop: find(ctx, made).await?, user_errors })
+        hand_over(ctx, input).await
     }
 }
 
@@ -220,4 +212,16 @@ async fn find(ctx: &Context<'_>, id: Option<SopId>) -> Result<Option<Sop>> {
         Some(id) => sop(ctx, id.0).await,
         None => Ok(None),
     }
+}
+
+/// What `sopHandOver` does, for one or for one of several.
+pub async fn hand_over(ctx: &Context<'_>, input: SopHandOverInput) -> Result<SopHandOverPayload> {
+    let call = ctx.data_unchecked::<Arc<Call>>();
+    let ids = typed::<SopId>(&input.id, "SOP").and_then(|id| Ok((id, typed::<PersonId>(&input.owner_id, "person")?)));
+    let answer = match ids {
+        Ok((id, owner)) => sops::hand_over(call, id, input.expected_revision.0, owner).await,
+        Err(refusal) => Err(refusal.into()),
+    };
+    let (made, user_errors) = settle(answer)?;
+    Ok(SopHandOverPayload { sop: find(ctx, made).await?, user_errors })
 }

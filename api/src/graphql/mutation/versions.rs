@@ -175,17 +175,7 @@ impl VersionMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What is asked for.")] input: VersionSubmitInput,
     ) -> Result<VersionSubmitPayload> {
-        let call = ctx.data_unchecked::<Arc<Call>>();
-        let key = keyed(input.idempotency_key.as_ref(), &input);
-        let answer = match typed::<VersionId>(&input.id, "version") {
-            Ok(id) => versions::submit(call, id, input.expected_revision.0, key).await.map(|request| (id, request)),
-            Err(refusal) => Err(refusal.into()),
-        };
-        let (made, user_errors) = settle(answer)?;
-        let Some((id, request)) = made else { return Ok(VersionSubmitPayload { user_errors, ..Default::default() }) };
-        let (version, _) = version_and_sop(ctx, Some(id.0)).await?;
-        let row = approvals::by_ids(call.store.read(), &[request.0]).await?.pop();
-        Ok(VersionSubmitPayload { version, approval_request: row.map(ApprovalRequest), user_errors })
+        submit(ctx, input).await
     }
 
     /// Gives a draft or an approved version up. A contributor's, and the owner's.
@@ -203,4 +193,19 @@ impl VersionMutation {
         let (version, sop) = version_and_sop(ctx, made.map(|v| v.0)).await?;
         Ok(VersionDiscardPayload { version, sop, user_errors })
     }
+}
+
+/// What `versionSubmit` does, for one or for one of several.
+pub async fn submit(ctx: &Context<'_>, input: VersionSubmitInput) -> Result<VersionSubmitPayload> {
+    let call = ctx.data_unchecked::<Arc<Call>>();
+    let key = keyed(input.idempotency_key.as_ref(), &input);
+    let answer = match typed::<VersionId>(&input.id, "version") {
+        Ok(id) => versions::submit(call, id, input.expected_revision.0, key).await.map(|request| (id, request)),
+        Err(refusal) => Err(refusal.into()),
+    };
+    let (made, user_errors) = settle(answer)?;
+    let Some((id, request)) = made else { return Ok(VersionSubmitPayload { user_errors, ..Default::default() }) };
+    let (version, _) = version_and_sop(ctx, Some(id.0)).await?;
+    let row = approvals::by_ids(call.store.read(), &[request.0]).await?.pop();
+    Ok(VersionSubmitPayload { version, approval_request: row.map(ApprovalRequest), user_errors })
 }

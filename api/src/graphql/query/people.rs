@@ -13,11 +13,15 @@ use super::typed;
 use crate::app::Call;
 use crate::graphql::error::Result;
 use crate::graphql::types::Node;
-use crate::graphql::types::people::{Me, Person, Role, Team, person, team};
+use crate::graphql::types::comment::comment;
+use crate::graphql::types::delegation::delegation;
+use crate::graphql::types::people::{Me, Person, Team, person, team};
+use crate::graphql::types::policy::policy;
 use crate::graphql::types::process::process;
 use crate::graphql::types::sop::sop;
+use crate::graphql::types::token::token;
 use crate::graphql::types::version::version;
-use crate::store::{people, teams};
+use crate::store::teams;
 
 /// How a team is named.
 #[derive(OneofObject)]
@@ -77,18 +81,6 @@ impl PeopleQuery {
         let call = ctx.data_unchecked::<Arc<Call>>();
         Ok(teams::all(call.store.read()).await?.into_iter().map(Team).collect())
     }
-
-    /// All roles, by name.
-    #[graphql(complexity = "100 * child_complexity + 1")]
-    async fn roles(&self, ctx: &Context<'_>) -> Result<Vec<Role>> {
-        let call = ctx.data_unchecked::<Arc<Call>>();
-        let roles = people::roles(call.store.read()).await?;
-        let show = |(name, permissions): (String, std::collections::BTreeSet<_>)| Role {
-            name,
-            permissions: permissions.into_iter().map(Into::into).collect(),
-        };
-        Ok(roles.into_iter().map(show).collect())
-    }
 }
 
 async fn node(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
@@ -106,5 +98,9 @@ async fn node(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
     find!(ExecutionId, |id| execution(ctx, id));
     find!(PersonId, |id| person(ctx, Some(id.0)));
     find!(TeamId, |id| team(ctx, Some(id.0)));
+    find!(PolicyId, |id| policy(ctx, id));
+    find!(DelegationId, |id| delegation(ctx, id));
+    find!(CommentId, |id| comment(ctx, id));
+    find!(TokenId, |id| token(ctx, id.0));
     Err(Refusal::NotFound("object").into())
 }

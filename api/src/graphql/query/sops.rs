@@ -7,11 +7,12 @@ use sopwith_domain::error::Refusal;
 use sopwith_domain::ids::{PersonId, ProcessId, SopId, TeamId, VersionId};
 use sopwith_domain::lifecycle::SopState as DomainState;
 
-use super::{text, typed, typed_option};
-use crate::app::Call;
+use super::{seen, text, typed, typed_option};
+use crate::app::{Call, impact};
 use crate::graphql::connection::{Counted, List, OrderDirection, Paging, list};
 use crate::graphql::error::Result;
 use crate::graphql::loaders::{SopKey, load_many};
+use crate::graphql::types::impact::RetirementImpact;
 use crate::graphql::types::process::{Process, process};
 use crate::graphql::types::sop::{SearchHit, SearchResult, Sop, page_size, sop};
 use crate::graphql::types::version::{Version, VersionDiff, version};
@@ -147,6 +148,17 @@ impl SopQuery {
             |row| (place(order, row), row.id),
             |row| Sop { sight: sights.get(&row.id).copied().unwrap_or(unseen), row },
         ))
+    }
+
+    /// What the retirement of an SOP would touch: look before `sopRetire`. Null for an SOP whose drafts you do not see.
+    #[graphql(complexity = "100 * child_complexity + 500")]
+    async fn retirement_impact(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which SOP.")] sop_id: ID,
+    ) -> Result<Option<RetirementImpact>> {
+        let call = ctx.data_unchecked::<Arc<Call>>();
+        seen(impact::of_retirement(call, typed::<SopId>(&sop_id, "SOP")?).await.map(RetirementImpact))
     }
 
     /// One version; null when there is none that you see.

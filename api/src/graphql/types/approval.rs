@@ -1,16 +1,17 @@
-//! Policies, approval requests, stages and decisions.
+//! Approval requests, stages and decisions.
 
 use async_graphql::{Context, ID, Object};
-use sopwith_domain::ids::{DecisionId, PolicyId, RequestId};
+use sopwith_domain::ids::{DecisionId, RequestId};
 use sopwith_domain::policy as domain;
 
-use super::people::{Person, Team, person, team};
-use super::sop::{Sop, sop};
 use super::content::Content;
+use super::delegation::Delegation;
+use super::people::{Person, person};
+use super::sop::{Sop, sop};
 use super::version::{Version, document, version};
-use super::{ApprovalState, DecisionVia, PolicyKind, Risk, SignatureMeaning, StageScope, Verdict, stored};
+use super::{ApprovalState, DecisionVia, SignatureMeaning, StageScope, Verdict, stored};
 use crate::graphql::error::Result;
-use crate::graphql::loaders::{DecisionsKey, StagesKey, load};
+use crate::graphql::loaders::{DecisionsKey, DelegationKey, PersonKey, StagesKey, WaitingForKey, load, load_many};
 use crate::graphql::scalars::{DateTime, Duration};
 use crate::store::approvals::{DecisionRow, RequestRow, StageRow};
 
@@ -83,7 +84,20 @@ impl ApprovalRequest {
         Ok(rows.into_iter().find(|row| row.position == self.0.stage).map(ApprovalStage))
     }
 
-    /// The decisions so far, oldest first.
+    /// Whether all review comments have to be resolved before somebody approves.
+    async fn requires_resolved_comments(&self) -> bool {
+        self.0.requires_resolved_comments
+    }
+
+    /// Who could decide in the stage that is open, by a role of their own; empty when the request is closed.
+    #[graphql(complexity = "20 * child_complexity + 20")]
+    async fn waiting_for(&self, ctx: &Context<'_>) -> Result<Vec<Person>> {
+        let ids = load(ctx, WaitingForKey(self.0.id)).await?.unwrap_or_default();
+        let mut people = load_many(ctx, ids.iter().map(|id| PersonKey(*id)).collect()).await?;
+        Ok(ids.into_iter().filter_map(|id| people.remove(&PersonKey(id))).map(Person).collect())
+    }
+
+    /// The decisions so far, oldest first, those included that were taken back.
     async fn decisions(&self, ctx: &Context<'_>) -> Result<Vec<Decision>> {
         let rows = load(ctx, DecisionsKey(self.0.id)).await?.unwrap_or_default();
         Ok(rows.into_iter().map(Decision).collect())
@@ -101,7 +115,7 @@ impl ApprovalRequest {
 }
 
 /// A stage of an approval request, as the policy was when it was opened.
-pub struct ApprovalStage(StageRow);
+pub struct ApprovalStage(pub StageRow);
 
 /// A stage of an approval request, as the policy was when it was opened.
 #[Object]
@@ -137,6 +151,11 @@ impl ApprovalStage {
         Ok(rows.into_iter().filter(|row| row.position == self.0.position).map(Decision).collect())
     }
 
+    /// How recently the approver must have signed in, where that is asked for.
+    async fn max_auth_age(&self) -> Option<Duration> {
+        self.0.max_auth_age.map(Duration::seconds)
+    }
+
     /// When it was opened; null while an earlier one is being decided.
     async fn opened_at(&self) -> Option<DateTime> {
         self.0.opened_at.map(DateTime::stored)
@@ -164,6 +183,25 @@ impl Decision {
         person(ctx, Some(self.0.person_id)).await
     }
 
+    /// In whose place, by a delegation; null where the person decided by a role of their own.
+    async fn on_behalf_of(&self, ctx: &Context<'_>) -> Result<Option<Person>> {
+        person(ctx, self.0.on_behalf_of_id).await
+    }
+
+    /// The delegation that it was taken by.
+    async fn delegation(&self, ctx: &Context<'_>) -> Result<Option<Delegation>> {
+        match self.0.delegation_id {
+            Some(id) => Ok(load(ctx, DelegationKey(id)).await?.map(Delegation)),
+            None => Ok(None),
+        }
+    }
+
+    /// The stage that it was taken in.
+    async fn stage(&self, ctx: &Context<'_>) -> Result<Option<ApprovalStage>> {
+        let rows = load(ctx, StagesKey(self.0.request_id)).await?.unwrap_or_default();
+        Ok(rows.into_iter().find(|row| row.position == self.0.position).map(ApprovalStage))
+    }
+
     /// What was decided.
     async fn verdict(&self) -> Result<Verdict> {
         Ok(stored::<sopwith_domain::approval::Verdict>(&self.0.verdict)?.into())
@@ -188,74 +226,14 @@ impl Decision {
     async fn decided_at(&self) -> DateTime {
         DateTime::stored(self.0.decided_at)
     }
-}
 
-/// Which stages a change has to pass, for which SOPs.
-pub struct Policy(pub domain::Policy);
-
-/// Which stages a change has to pass, for which SOPs.
-#[Object]
-impl Policy {
-    /// Names the policy for good.
-    pub async fn id(&self) -> ID {
-        PolicyId::to_string(&self.0.id).into()
+    /// When the person had last signed in by then, where the token told.
+    async fn auth_time(&self) -> Option<DateTime> {
+        self.0.auth_time.map(DateTime::stored)
     }
 
-    /// What it is for.
-    async fn kind(&self) -> PolicyKind {
-        self.0.kind.into()
-    }
-
-    /// The only team that it is for; all when null.
-    async fn team(&self, ctx: &Context<'_>) -> Result<Option<Team>> {
-        team(ctx, self.0.team.map(|t| t.0)).await
-    }
-
-    /// The only risk that it is for; all when null.
-    async fn risk(&self) -> Option<Risk> {
-        self.0.risk.map(Into::into)
-    }
-
-    /// Its stages, in order.
-    async fn stages(&self) -> Vec<PolicyStage> {
-        self.0.stages.iter().cloned().map(PolicyStage).collect()
-    }
-}
-
-/// A stage of a policy: M of N holders of a role.
-pub struct PolicyStage(domain::Stage);
-
-/// A stage of a policy: M of N holders of a role.
-#[Object]
-impl PolicyStage {
-    /// What people call it.
-    async fn name(&self) -> &str {
-        &self.0.name
-    }
-
-    /// The role that decides in it.
-    async fn role(&self) -> &str {
-        &self.0.role
-    }
-
-    /// How many approvals close it.
-    async fn min_approvals(&self) -> i32 {
-        i32::try_from(self.0.min_approvals).unwrap_or(i32::MAX)
-    }
-
-    /// Whose role counts.
-    async fn scope(&self) -> StageScope {
-        self.0.scope.into()
-    }
-
-    /// What a signature in it says.
-    async fn meaning(&self) -> SignatureMeaning {
-        self.0.meaning.into()
-    }
-
-    /// How recently the approver must have signed in, where that is asked for.
-    async fn max_auth_age(&self) -> Option<Duration> {
-        let seconds = self.0.max_auth_age?;
-        Some(Duration { micros: seconds.saturating_mul(sopwith_domain::time::SECOND) })
+    /// When the person took it back; it counts no more, and stays on record.
+    async fn withdrawn_at(&self) -> Option<DateTime> {
+        self.0.withdrawn_at.map(DateTime::stored)
     }
 }

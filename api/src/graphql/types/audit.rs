@@ -30,6 +30,11 @@ impl AuditEntry {
         person(ctx, self.0.actor_id).await
     }
 
+    /// Whom the actor stood in for, under a delegation; null when nobody.
+    async fn on_behalf_of(&self, ctx: &Context<'_>) -> Result<Option<Person>> {
+        person(ctx, self.0.on_behalf_of_id).await
+    }
+
     /// By which way: `API`, `IMPORT`, `CLOCK` or `CLI`.
     async fn via(&self) -> &str {
         &self.0.via

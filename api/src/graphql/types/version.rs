@@ -14,7 +14,7 @@ use super::{ChangeKind, PartChangeKind, VersionState, stored};
 use crate::error::Error;
 use crate::graphql::error::Result;
 use crate::graphql::loaders::{
-    ContentKey, ContributorsKey, PersonKey, VersionKey, VersionRequestsKey, load, load_many,
+    ContentKey, ContributorsKey, OpenThreadsKey, PersonKey, VersionKey, VersionRequestsKey, load, load_many,
 };
 use crate::graphql::scalars::{BigInt, DateTime};
 use crate::store::sops::{VersionRow, label};
@@ -78,6 +78,11 @@ impl Version {
         &self.0.content_hash
     }
 
+    /// Where its signed record is: a path of this service, to `GET` with the same token as HTML or JSON.
+    async fn record_path(&self) -> String {
+        format!("/records/{}", VersionId(self.0.id))
+    }
+
     /// Raised by every edit and transition; what `expectedRevision` is compared with.
     async fn revision(&self) -> BigInt {
         BigInt(self.0.revision)
@@ -108,6 +113,15 @@ impl Version {
         let drafts = sop(ctx, self.0.sop_id).await?.is_some_and(|sop| sop.sight.drafts);
         let rows = load(ctx, VersionRequestsKey(self.0.id)).await?.unwrap_or_default();
         Ok(rows.into_iter().filter(|row| drafts || row.state == "APPROVED").map(ApprovalRequest).collect())
+    }
+
+    /// How many threads of review comments on it are open; null for who does not see drafts. `reviewComments` has them.
+    async fn open_comment_threads(&self, ctx: &Context<'_>) -> Result<Option<BigInt>> {
+        if !sop(ctx, self.0.sop_id).await?.is_some_and(|sop| sop.sight.drafts) {
+            return Ok(None);
+        }
+        let open = load(ctx, OpenThreadsKey(self.0.id)).await?.unwrap_or_default();
+        Ok(Some(BigInt(i64::try_from(open).map_err(Error::internal)?)))
     }
 
     /// Why it was returned or given up, where it was.

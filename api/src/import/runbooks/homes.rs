@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use sopwith_domain::access::RoleSource;
 use sopwith_domain::ids::{PersonId, TeamId};
 
 use super::super::runbook::{Owners, Tree};
@@ -9,7 +10,7 @@ use super::super::{Importer, person, reason};
 use super::report::RunbookReport;
 use crate::app::access::{self, GrantInput, TeamInput};
 use crate::error::{Error, Result};
-use crate::store::people::{self, GrantSource};
+use crate::store::people;
 use crate::store::{Store, teams};
 
 /// The team that keeps an SOP.
@@ -101,9 +102,10 @@ async fn grant(
     let person = person(store, &format!("github:{}", login.to_lowercase()), login).await?;
     let grants = people::grants_of(store.read(), person).await?;
     let same =
-        |g: &people::Grant| g.role == role && g.team_id == Some(team.0) && g.source == GrantSource::Import.as_str();
+        |g: &people::Grant| g.role == role && g.team_id == Some(team.0) && g.source == RoleSource::Import.as_str();
     if !grants.iter().any(same) {
-        access::grant(&by.call(), GrantInput { person, role: role.to_owned(), team: Some(team) }, None).await?;
+        let input = GrantInput { person, role: role.to_owned(), team: Some(team), expires_at: None };
+        access::grant(&by.call(), input, None).await?;
         to.grants_created += 1;
     }
     Ok(person)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sopwith_domain::access::Actor;
+use sopwith_domain::access::RoleSource;
 use sopwith_domain::approval::{Candidate, Request, Verdict, unfilled};
 use sopwith_domain::error::Refusal;
 use sopwith_domain::ids::{SopId, TeamId};
@@ -11,9 +11,10 @@ use sopwith_domain::time::Timestamp;
 
 use super::super::{Importer, reason};
 use crate::app::approvals::{self, DecisionInput};
+use crate::app::people::as_stored;
 use crate::app::versions;
 use crate::error::{Error, Result};
-use crate::store::people::{self, GrantSource};
+use crate::store::people;
 use crate::store::{Store, procedures};
 
 /// What became of a draft.
@@ -82,20 +83,20 @@ async fn load(store: &Store, sop: SopId) -> Result<Procedure> {
 async fn choose(store: &Store, request: &Request, team: TeamId, now: Timestamp) -> Result<Option<Candidate>> {
     let Some(stage) = request.current() else { return Ok(None) };
     let roles: Vec<String> = request.stages.iter().map(|s| s.role.clone()).collect();
-    let people = people::candidates(store.read(), &roles).await?;
-    let mut able: Vec<&Candidate> = people.iter().filter(|c| request.may_decide(c, team, now).is_ok()).collect();
+    let people = people::candidates(store.read(), &roles, now).await?;
+    let mut able: Vec<&Candidate> = people.iter().filter(|c| request.may_decide(c, None, team, now).is_ok()).collect();
     able.sort_by_key(|c| !c.roles.contains(&(stage.role.clone(), Some(team))));
-    let given = request.decisions.iter().filter(|d| d.stage == request.stage).count();
+    let given = request.standing().filter(|d| d.stage == request.stage).count();
     let mut seats = request.stages[request.stage..].to_vec();
     if let Some(current) = seats.first_mut() {
         // Those that are missing once this one is given.
         current.min_approvals = current.min_approvals.saturating_sub(u32::try_from(given + 1).unwrap_or(u32::MAX));
     }
-    let decided = request.decisions.iter().map(|d| d.person);
+    let decided = request.standing().map(|d| d.person);
     let spent: BTreeSet<_> = request.excluded.iter().copied().chain(decided).collect();
     let spares = |c: &&Candidate| {
         let spent = spent.iter().copied().chain([c.person]).collect();
-        unfilled(&seats, &people, &spent, team).is_empty()
+        unfilled(&seats, &people, &spent, &request.accounts, team).is_empty()
     };
     Ok(able.into_iter().find(spares).cloned())
 }
@@ -107,17 +108,16 @@ async fn decide_as(store: &Store, by: &Importer, request: &Request, team: TeamId
     let listed = people::grants_of(store.read(), who.person)
         .await?
         .into_iter()
-        .any(|g| g.source == GrantSource::Import.as_str() && g.role == role && g.team_id == Some(team.0));
+        .any(|g| g.source == RoleSource::Import.as_str() && g.role == role && g.team_id == Some(team.0));
     let standing = if listed { "listed in OWNERS".to_owned() } else { format!("who holds the role '{role}'") };
     let input = DecisionInput {
         request: request.id,
         verdict: Verdict::Approve,
         content: request.content,
+        on_behalf_of: None,
         comment: format!("Recorded by the runbook import on behalf of {name}, {standing}"),
     };
-    let claimed = people::claimed_roles(store.read(), who.person).await?;
-    let roles = people::held_roles(store.read(), who.person, claimed).await?;
-    let actor = Actor { person: who.person, roles, source: None, auth_time: None };
+    let actor = as_stored(store.read(), who.person, by.call().now).await?;
     approvals::decide(&by.call_as(actor), input, None).await?;
     Ok(())
 }

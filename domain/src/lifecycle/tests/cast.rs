@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::access::{Actor, BUILT_IN_ROLES, HeldRole};
+use crate::access::{Actor, BUILT_IN_ROLES, HeldRole, Origin};
 use crate::approval::Candidate;
 use crate::content::{Branch, ChangeKind, Content, Document, Step};
 use crate::ids::{PersonId, SopId, TeamId};
@@ -50,8 +50,15 @@ pub fn actor(who: usize, auth_time: Option<Timestamp>) -> Actor {
         role: (*name).to_owned(),
         team: scope.map(team),
         permissions: BUILT_IN_ROLES.iter().filter(|(n, _)| n == name).flat_map(|(_, p)| p.iter().copied()).collect(),
+        origin: Origin::CLAIM,
     };
-    Actor { person: person(who), roles: PEOPLE[who].iter().map(role).collect(), source: None, auth_time }
+    Actor {
+        person: person(who),
+        roles: PEOPLE[who].iter().map(role).collect(),
+        mandates: Vec::new(),
+        source: None,
+        auth_time,
+    }
 }
 
 pub fn candidates() -> Vec<Candidate> {

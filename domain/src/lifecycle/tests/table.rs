@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::approval::{Request, RequestState};
+use crate::approval::{Decision, Request, RequestState};
 use crate::ids::{PersonId, RequestId, SopId, VersionId};
 use crate::lifecycle::{Effect, Procedure, SopState, Version, VersionState};
 use crate::policy::Risk;
@@ -105,6 +105,12 @@ impl Tables {
                     return None;
                 }
                 row.request.decisions.push(decision.clone());
+            }
+            Effect::DecisionWithdrawn(request, id, at) => {
+                let row = self.open_request(sop, *request)?;
+                let stage = row.request.stage;
+                let standing = |d: &&mut Decision| d.id == *id && d.stage == stage && d.withdrawn_at.is_none();
+                row.request.decisions.iter_mut().find(standing)?.withdrawn_at = Some(*at);
             }
             Effect::StageOpened(request, stage) => {
                 let row = self.open_request(sop, *request)?;

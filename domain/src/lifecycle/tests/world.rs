@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::access::{Action, Permit, Resource, SopFacts, decide};
-use crate::approval::{Answer, Subject, Verdict, Via};
+use crate::approval::{Accounts, Answer, Candidate, Subject, Verdict, Via};
 use crate::content::ContentHash;
 use crate::error::Refusal;
 use crate::ids::{DecisionId, PolicyId, RequestId, SopId, VersionId};
@@ -137,15 +137,16 @@ impl World {
             Ask::Decide { request, approves, content, comment } => {
                 let verdict = if *approves { Verdict::Approve } else { Verdict::Reject };
                 let id = DecisionId(Uuid::from_u128(self.serial));
-                let answer = Answer { id, verdict, content: *content, comment: (*comment).to_owned(), via: Via::Api };
-                sop.decide(*request, &actor(who, self.signed_in(deed)).candidate(), answer, now)
+                let (content, comment) = (*content, (*comment).to_owned());
+                let answer = Answer { id, verdict, content, comment, on_behalf_of: None, via: Via::Api };
+                sop.decide(*request, &actor(who, self.signed_in(deed)).candidate(), &[], answer, now)
             }
             Ask::Withdraw { request } => sop.withdraw(*request),
             Ask::Discard { version, revision, reason } => sop.discard(*version, *revision, reason),
             Ask::PublishDue { version } => sop.publish_due(*version, now),
             Ask::Retire { revision, reason, successor } => {
-                let policy = self.policy_row(PolicyKind::Retirement);
-                let review = Reviewed { request: self.request_id(), policy: &policy, people: &candidates(), now };
+                let (policy, people) = (self.policy_row(PolicyKind::Retirement), candidates());
+                let review = self.review(&policy, &people);
                 sop.request_retirement(*revision, person(who), reason, *successor, &review)
             }
             Ask::Revive { revision, based_on, spec } => sop.revive(*revision, self.draft(spec, *based_on, who)),
@@ -158,7 +159,8 @@ impl World {
         let Some(version) = sop.version(id) else { return Err(Refusal::NotFound("version")) };
         let (own, in_force) = (document(version), sop.in_force().map(document));
         let policy = self.policy_row(version.kind.into());
-        let review = Reviewed { request: self.request_id(), policy: &policy, people: &candidates(), now: self.now };
+        let people = candidates();
+        let review = self.review(&policy, &people);
         let (submitter, in_force) = (person(who), in_force.as_ref());
         sop.submit(&Submission { version: id, revision, submitter, document: &own, in_force }, &review)
     }
@@ -176,7 +178,13 @@ impl World {
 
     fn policy_row(&self, kind: PolicyKind) -> Policy {
         let id = PolicyId(Uuid::from_u128(7));
-        Policy { id, kind, team: None, risk: None, stages: self.policy(kind) }
+        let stages = self.policy(kind);
+        Policy { id, kind, team: None, risk: None, stages, requires_resolved_comments: false }
+    }
+
+    fn review<'a>(&self, policy: &'a Policy, people: &'a [Candidate]) -> Reviewed<'a> {
+        const NONE: &Accounts = &Accounts::none();
+        Reviewed { request: self.request_id(), policy, people, accounts: NONE, open_threads: 0, now: self.now }
     }
 
     fn request_id(&self) -> RequestId {
