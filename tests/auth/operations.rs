@@ -316,7 +316,7 @@ impl Stage {
 
     async fn delegation(&mut self, operation: &str) -> (&'static str, Value) {
         // In force only later, so that nobody sees more by it meanwhile.
-        let input = json!({"toId": self.people[9], "role": "reviewer", "reason": "leave",
+        let input = json!({"toId": self.people[10], "role": "reviewer", "reason": "leave",
             "startsAt": from_now(DAY), "endsAt": from_now(2 * DAY)});
         if operation == "delegationCreate" {
             return (CREATE_DELEGATION, input);
