@@ -2,32 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::story::{CREATE_SOP, DAY, DECIDE, Draft, Place, content, from_now, number, process, text};
+use crate::story::{
+    CREATE_COMMENT, CREATE_DELEGATION, CREATE_SOP, DAY, DECIDE, Draft, Place, UPDATE_POLICY, content, from_now, number,
+    process, text,
+};
 use crate::support::{Client, World};
-
-pub const CREATE_POLICY: &str = "mutation($input: PolicyCreateInput!) { policyCreate(input: $input) {
-    policy { id revision kind risk team { key } requiresResolvedComments endedAt
-        stages { name role minApprovals scope meaning maxAuthAge } }
-    userErrors { code message path } } }";
-pub const UPDATE_POLICY: &str = "mutation($input: PolicyUpdateInput!) { policyUpdate(input: $input) {
-    policy { id revision requiresResolvedComments stages { name role minApprovals } }
-    userErrors { code message path currentRevision } } }";
-pub const END_POLICY: &str = "mutation($input: PolicyEndInput!) { policyEnd(input: $input) {
-    policy { id endedAt } userErrors { code message path currentRevision } } }";
-pub const DELEGATE: &str = "mutation($input: DelegationCreateInput!) { delegationCreate(input: $input) {
-    delegation { id role from { name } to { name } team { key } } userErrors { code message path } } }";
-pub const END_DELEGATION: &str = "mutation($input: DelegationRevokeInput!) { delegationRevoke(input: $input) {
-    delegation { id revokedAt revokedBy { name } } userErrors { code message path } } }";
-pub const COMMENT: &str = "mutation($input: CommentCreateInput!) { commentCreate(input: $input) {
-    comment { id stepKey } userErrors { code message path } } }";
-pub const REPLY: &str = "mutation($input: CommentReplyInput!) { commentReply(input: $input) {
-    comment { id thread { id } } userErrors { code message path } } }";
-pub const RESOLVE: &str = "mutation($input: CommentResolveInput!) { commentResolve(input: $input) {
-    comment { id resolvedBy { name } } userErrors { code message path } } }";
-pub const REOPEN: &str = "mutation($input: CommentReopenInput!) { commentReopen(input: $input) {
-    comment { id resolvedAt } userErrors { code message path } } }";
-pub const TAKE_BACK: &str = "mutation($input: DecisionWithdrawInput!) { decisionWithdraw(input: $input) {
-    approvalRequest { id state decisions { person { name } withdrawnAt } } userErrors { code message path } } }";
 
 /// A stage as the API takes it, of the team.
 pub fn stage(name: &str, role: &str, min_approvals: i64) -> Value {
@@ -62,7 +41,7 @@ pub fn delegation(to: &str, role: &str) -> Value {
 
 /// Lets a person decide in one's place; answers the delegation's id.
 pub async fn delegate(from: &Client, to: &str, role: &str) -> String {
-    text(&from.mutate(DELEGATE, delegation(to, role)).await["delegation"]["id"])
+    text(&from.mutate(CREATE_DELEGATION, delegation(to, role)).await["delegation"]["id"])
 }
 
 /// The input of a decision on behalf of somebody, or for oneself.
@@ -78,7 +57,7 @@ pub async fn approve_for(who: &Client, request: &str, hash: &str, behalf: &str) 
 
 /// Begins a thread on a version; answers its id.
 pub async fn comment(who: &Client, version: &str, body: &str) -> String {
-    text(&who.mutate(COMMENT, json!({"input": {"versionId": version, "body": body}})).await["comment"]["id"])
+    text(&who.mutate(CREATE_COMMENT, json!({"input": {"versionId": version, "body": body}})).await["comment"]["id"])
 }
 
 /// A draft of a new SOP for a new process, of some risk.

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::acts::{CREATE_POLICY, boss, delegate, draft_of, stage};
-use crate::story::{DECIDE, Draft, Place, number, person, place, submit, text};
+use crate::acts::{boss, delegate, draft_of, stage};
+use crate::story::{CREATE_POLICY, DECIDE, Draft, Place, number, person, place, submit, text};
 use crate::support::{Client, World, both};
 
 const PEOPLE: usize = 200;

@@ -72,25 +72,28 @@ pub fn from_now(seconds: i64) -> String {
 pub const DAY: i64 = 86_400;
 
 pub const CREATE_POLICY: &str = "mutation($input: PolicyCreateInput!) { policyCreate(input: $input) {
-    policy { id revision } userErrors { code message path } } }";
+    policy { id revision kind risk team { key } requiresResolvedComments endedAt
+        stages { name role minApprovals scope meaning maxAuthAge } }
+    userErrors { code message path } } }";
 pub const UPDATE_POLICY: &str = "mutation($input: PolicyUpdateInput!) { policyUpdate(input: $input) {
-    policy { id revision } userErrors { code message path currentRevision } } }";
+    policy { id revision requiresResolvedComments stages { name role minApprovals } }
+    userErrors { code message path currentRevision } } }";
 pub const END_POLICY: &str = "mutation($input: PolicyEndInput!) { policyEnd(input: $input) {
-    policy { id revision endedAt } userErrors { code message path currentRevision } } }";
+    policy { id endedAt } userErrors { code message path currentRevision } } }";
 pub const CREATE_DELEGATION: &str = "mutation($input: DelegationCreateInput!) { delegationCreate(input: $input) {
-    delegation { id } userErrors { code message path } } }";
+    delegation { id role from { name } to { name } team { key } } userErrors { code message path } } }";
 pub const REVOKE_DELEGATION: &str = "mutation($input: DelegationRevokeInput!) { delegationRevoke(input: $input) {
-    delegation { id revokedAt } userErrors { code message path } } }";
+    delegation { id revokedAt revokedBy { name } } userErrors { code message path } } }";
 pub const CREATE_COMMENT: &str = "mutation($input: CommentCreateInput!) { commentCreate(input: $input) {
-    comment { id } userErrors { code message path } } }";
+    comment { id stepKey } userErrors { code message path } } }";
 pub const REPLY: &str = "mutation($input: CommentReplyInput!) { commentReply(input: $input) {
     comment { id thread { id } } userErrors { code message path } } }";
 pub const RESOLVE: &str = "mutation($input: CommentResolveInput!) { commentResolve(input: $input) {
-    comment { id resolvedAt } userErrors { code message path } } }";
+    comment { id resolvedBy { name } } userErrors { code message path } } }";
 pub const REOPEN: &str = "mutation($input: CommentReopenInput!) { commentReopen(input: $input) {
     comment { id resolvedAt } userErrors { code message path } } }";
 pub const WITHDRAW_DECISION: &str = "mutation($input: DecisionWithdrawInput!) { decisionWithdraw(input: $input) {
-    approvalRequest { id state decisions { withdrawnAt person { name } } } userErrors { code message path } } }";
+    approvalRequest { id state decisions { person { name } withdrawnAt } } userErrors { code message path } } }";
 pub const SUBMIT_MANY: &str = "mutation($input: VersionsSubmitInput!) { versionsSubmit(input: $input) {
     results { approvalRequest { id } userErrors { code message path } } userErrors { code message path } } }";
 pub const DECIDE_MANY: &str = "mutation($input: ApprovalsDecideInput!) { approvalsDecide(input: $input) {

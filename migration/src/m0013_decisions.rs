@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::dialect::{Refusal, insert_only, is_sqlite, no_replace, run};
+use crate::dialect::{Refusal, is_sqlite, no_replace, run};
 
 #[derive(Debug, DeriveMigrationName)]
 pub struct Migration;
@@ -18,7 +18,6 @@ impl MigrationTrait for Migration {
         }
         run(manager, AFTER).await?;
         no_replace(manager, "approval_decision", &["id"]).await?;
-        insert_only(manager, "person_email", &["person_id", "email"]).await?;
         for refusal in &REFUSALS {
             refusal.create(manager).await?;
         }
@@ -103,7 +102,7 @@ const AFTER: &[&str] = &[
         SELECT id, lower(trim(email)), updated_at FROM person WHERE email_verified AND email IS NOT NULL",
 ];
 
-const REFUSALS: [Refusal; 5] = [
+const REFUSALS: [Refusal; 6] = [
     Refusal { table: "approval_decision", name: "kept", event: "DELETE", when: "", message: "decisions are kept" },
     Refusal {
         table: "approval_decision",
@@ -119,6 +118,14 @@ const REFUSALS: [Refusal; 5] = [
         event: "UPDATE OF withdrawn_at",
         when: "OLD.withdrawn_at IS NOT NULL OR NEW.withdrawn_at IS NULL",
         message: "a decision is taken back once",
+    },
+    // Addresses are not moved from one to another, but can be erased with what else is known of a person.
+    Refusal {
+        table: "person_email",
+        name: "said",
+        event: "UPDATE",
+        when: "",
+        message: "an address stays whose it was",
     },
     Refusal { table: "delegation", name: "kept", event: "DELETE", when: "", message: "delegations are kept" },
     Refusal {

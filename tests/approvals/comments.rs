@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::acts::{COMMENT, REOPEN, REPLY, RESOLVE, answer, comment, require, stage};
-use crate::story::{DECIDE, EDIT, decide, draft, number, person, place, submit, text};
-use crate::support::{Client, World, both};
+use crate::acts::{answer, comment, require, stage};
+use crate::story::{
+    CREATE_COMMENT, DECIDE, EDIT, REOPEN, REPLY, RESOLVE, decide, draft, number, person, place, submit, text,
+};
+use crate::support::{Backend, Client, World, both};
 
 const THREADS: &str =
     "query($id: ID!, $resolved: Boolean) { reviewComments(filter: {versionId: $id, resolved: $resolved}) { totalCount nodes {
@@ -24,7 +26,7 @@ both! {
         let place = place(&world).await;
         let made = draft(&place, &place.author, &place.process, "Reset a password").await;
         let input = json!({"versionId": made.version, "body": "Which facts?", "stepKey": "identify"});
-        let begun = place.reviewer.mutate(COMMENT, json!({"input": input})).await;
+        let begun = place.reviewer.mutate(CREATE_COMMENT, json!({"input": input})).await;
         let thread = begun["comment"]["id"].clone();
         let general = comment(&place.approver, &made.version, "Reads well.").await;
         let reply = place.author.mutate(REPLY, json!({"input": {"id": thread, "body": "Name and badge."}})).await;
@@ -47,12 +49,12 @@ both! {
             (json!({"versionId": made.version, "body": "x", "stepKey": "no such"}), "INVALID", "stepKey"),
             (json!({"versionId": made.version, "body": "x", "mentionIds": [format!("{}_{:0>32}", "person", 1)]}), "NOT_FOUND", ""),
         ] {
-            let refusal = place.reviewer.refused(COMMENT, json!({"input": input})).await;
+            let refusal = place.reviewer.refused(CREATE_COMMENT, json!({"input": input})).await;
             assert_eq!(refusal.code, code, "{refusal:?}");
             assert!(code != "INVALID" || refusal.path.join(".") == path, "{refusal:?}");
         }
         // What may not be seen is not there: neither the draft nor what was said of it.
-        let blind = place.viewer.refused(COMMENT, json!({"input": {"versionId": made.version, "body": "x"}})).await;
+        let blind = place.viewer.refused(CREATE_COMMENT, json!({"input": {"versionId": made.version, "body": "x"}})).await;
         assert_eq!(blind.code, "NOT_FOUND");
         assert_eq!(place.viewer.refused(REPLY, json!({"input": {"id": thread, "body": "x"}})).await.code, "NOT_FOUND");
         assert_eq!(threads(&place.viewer, &made.version, Value::Null).await, Vec::<Value>::new());
@@ -60,8 +62,8 @@ both! {
         assert_eq!(one["reviewComment"], Value::Null);
         // By the same key it is the same comment.
         let keyed = json!({"input": {"versionId": made.version, "body": "Once.", "idempotencyKey": "k"}});
-        let first = place.reviewer.mutate(COMMENT, keyed.clone()).await;
-        assert_eq!(place.reviewer.mutate(COMMENT, keyed).await["comment"]["id"], first["comment"]["id"]);
+        let first = place.reviewer.mutate(CREATE_COMMENT, keyed.clone()).await;
+        assert_eq!(place.reviewer.mutate(CREATE_COMMENT, keyed).await["comment"]["id"], first["comment"]["id"]);
     }
 
     async fn are_resolved_and_opened_again_as_threads(world: World) {
@@ -93,7 +95,7 @@ both! {
         decide(&place.reviewer, &request, &made.hash, "APPROVE", "").await;
         decide(&place.approver, &request, &made.hash, "APPROVE", "").await;
         let late = json!({"input": {"versionId": made.version, "body": "Late."}});
-        assert_eq!(place.reviewer.refused(COMMENT, late).await.code, "CONFLICT");
+        assert_eq!(place.reviewer.refused(CREATE_COMMENT, late).await.code, "CONFLICT");
         assert_eq!(place.reviewer.refused(RESOLVE, on(&thread)).await.code, "CONFLICT");
         // And what was said while it was a draft is not for everybody who reads it in force.
         assert_eq!(threads(&place.viewer, &made.version, Value::Null).await, Vec::<Value>::new());
@@ -132,7 +134,7 @@ both! {
         let query = "query($after: String) { me { mentions(first: 1, after: $after) { totalCount pageInfo { hasNextPage endCursor }
             nodes { id body } } } }";
         let mentioning = |body: &str, ids: &[&String]| json!({"input": {"versionId": made.version, "body": body, "mentionIds": ids}});
-        let first = place.reviewer.mutate(COMMENT, mentioning("Look, both.", &[&amy, &vic])).await["comment"]["id"].clone();
+        let first = place.reviewer.mutate(CREATE_COMMENT, mentioning("Look, both.", &[&amy, &vic])).await["comment"]["id"].clone();
         let input = json!({"input": {"id": first, "body": "Amy again.", "mentionIds": [amy, ann]}});
         place.reviewer.mutate(REPLY, input).await;
         let page = place.approver.ok(query, json!({})).await["me"]["mentions"].clone();
@@ -142,7 +144,27 @@ both! {
         assert_eq!(place.author.ok(query, json!({})).await["me"]["mentions"]["totalCount"], 1);
         // To be mentioned shows nobody what they may not see.
         assert_eq!(place.viewer.ok(query, json!({})).await["me"]["mentions"]["totalCount"], 0);
-        let twice = place.reviewer.refused(COMMENT, mentioning("Twice.", &[&amy, &amy])).await;
+        let twice = place.reviewer.refused(CREATE_COMMENT, mentioning("Twice.", &[&amy, &amy])).await;
         assert_eq!((twice.code.as_str(), twice.path.join(".")), ("INVALID", "mentionIds".to_owned()));
+    }
+
+    async fn are_not_without_number(world: World) {
+        let place = place(&world).await;
+        let made = draft(&place, &place.author, &place.process, "Reset a password").await;
+        let thread = comment(&place.reviewer, &made.version, "The first.").await;
+        let id = match world.backend {
+            Backend::Sqlite => "randomblob(16)",
+            Backend::Postgres => "gen_random_uuid()",
+        };
+        let columns = "version_id, thread_id, step_key, content_hash, author_id, body, created_at, resolved_at, resolved_by_id";
+        world.execute(&format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 998)
+             INSERT INTO review_comment (id, {columns}) SELECT {id}, {columns} FROM review_comment, n"
+        )).await;
+        let reply = json!({"input": {"id": thread, "body": "One more."}});
+        place.author.mutate(REPLY, reply.clone()).await;
+        assert_eq!(place.author.refused(REPLY, reply).await.code, "CONFLICT");
+        let another = json!({"input": {"versionId": made.version, "body": "And one."}});
+        assert_eq!(place.reviewer.refused(CREATE_COMMENT, another).await.code, "CONFLICT");
     }
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::acts::{TAKE_BACK, approve_for, delegate, require, stage};
-use crate::story::{decide, draft, person, place, submit};
+use crate::acts::{approve_for, delegate, require, stage};
+use crate::story::{WITHDRAW_DECISION, decide, draft, person, place, submit};
 use crate::support::{World, both};
 
 const DECISIONS: &str = "query($id: ID!) { approvalRequest(id: $id) { state waitingFor { name }
@@ -18,11 +18,11 @@ both! {
         let made = draft(&place, &place.author, &place.process, "Reset a password").await;
         let request = submit(&place.author, &made).await;
         let take_back = json!({"input": {"requestId": request}});
-        assert_eq!(place.reviewer.refused(TAKE_BACK, take_back.clone()).await.code, "NOT_FOUND", "there is none");
+        assert_eq!(place.reviewer.refused(WITHDRAW_DECISION, take_back.clone()).await.code, "NOT_FOUND", "there is none");
         decide(&place.reviewer, &request, &made.hash, "APPROVE", "fine").await;
-        let answer = place.reviewer.mutate(TAKE_BACK, take_back.clone()).await;
+        let answer = place.reviewer.mutate(WITHDRAW_DECISION, take_back.clone()).await;
         assert!(answer["approvalRequest"]["decisions"][0]["withdrawnAt"].is_string());
-        assert_eq!(place.reviewer.refused(TAKE_BACK, take_back.clone()).await.code, "NOT_FOUND", "once");
+        assert_eq!(place.reviewer.refused(WITHDRAW_DECISION, take_back.clone()).await.code, "NOT_FOUND", "once");
         let seen = place.author.ok(DECISIONS, json!({"id": request})).await["approvalRequest"].clone();
         assert_eq!((&seen["state"], &seen["waitingFor"]), (&json!("OPEN"), &json!([{"name": "rob"}, {"name": "ria"}])));
         // It counts no more: one approval is missing still.
@@ -31,7 +31,7 @@ both! {
         let second = decide(&place.reviewer, &request, &made.hash, "APPROVE", "after all").await;
         assert_eq!(second["approvalRequest"]["currentStage"]["name"], "Approval");
         // The stage is closed: what was decided in it stands.
-        assert_eq!(place.reviewer.refused(TAKE_BACK, take_back.clone()).await.code, "CONFLICT");
+        assert_eq!(place.reviewer.refused(WITHDRAW_DECISION, take_back.clone()).await.code, "CONFLICT");
         let seen = place.author.ok(DECISIONS, json!({"id": request})).await["approvalRequest"]["decisions"].clone();
         let told: Vec<_> = seen.as_array().unwrap().iter().map(|d| (d["person"]["name"].clone(), d["withdrawnAt"].is_string())).collect();
         assert_eq!(told, [(json!("rob"), true), (json!("ria"), false), (json!("rob"), false)]);
@@ -39,7 +39,7 @@ both! {
             totalCount nodes { actor { name } oldValue } } }";
         let audit = place.admin.ok(query, json!({"id": request})).await["audit"].clone();
         assert_eq!((&audit["totalCount"], &audit["nodes"][0]["oldValue"]["verdict"]), (&json!(1), &json!("APPROVE")));
-        assert_eq!(place.viewer.refused(TAKE_BACK, take_back).await.code, "NOT_FOUND");
+        assert_eq!(place.viewer.refused(WITHDRAW_DECISION, take_back).await.code, "NOT_FOUND");
     }
 
     async fn by_a_delegate_free_both(world: World) {
@@ -55,13 +55,13 @@ both! {
         delegate(&place.reviewer, &person(&ria).await, "reviewer").await;
         approve_for(&ria, &request, &made.hash, &rob).await;
         let take_back = json!({"input": {"requestId": request}});
-        assert_eq!(place.reviewer.refused(TAKE_BACK, take_back.clone()).await.code, "NOT_FOUND", "it is the delegate's");
+        assert_eq!(place.reviewer.refused(WITHDRAW_DECISION, take_back.clone()).await.code, "NOT_FOUND", "it is the delegate's");
         let query = "query($id: ID!) { approvalRequest(id: $id) { waitingFor { name } } }";
         let waiting = place.author.ok(query, json!({"id": request})).await["approvalRequest"]["waitingFor"].clone();
         assert_eq!(waiting, Value::Array(vec![]), "both were heard");
         // By the delegate's other account it is the same person's decision.
         let second = world.client(&["reviewer@ops"], "ria-2").with_claim("email", json!("ria@example.org"));
-        second.mutate(TAKE_BACK, take_back).await;
+        second.mutate(WITHDRAW_DECISION, take_back).await;
         assert_eq!(world.query_i64("SELECT COUNT(*) FROM approval_voice").await, 0);
         decide(&ria, &request, &made.hash, "APPROVE", "").await;
         let done = decide(&place.reviewer, &request, &made.hash, "APPROVE", "").await;

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::acts::{DELEGATE, END_DELEGATION, approve_for, delegate, delegation};
-use crate::story::{DAY, DECIDE, Place, draft, from_now, person, place, submit};
+use crate::acts::{approve_for, delegate, delegation};
+use crate::story::{CREATE_DELEGATION, DAY, DECIDE, Place, REVOKE_DELEGATION, draft, from_now, person, place, submit};
 use crate::support::{Client, World, both};
 
 const INBOX: &str = "{ me { pendingDecisions { totalCount nodes { stage { name } request { id } } } } }";
@@ -63,7 +63,7 @@ both! {
         assert_eq!((&entry["newValue"]["delegation"], &entry["newValue"]["meaning"]), (&json!(given), &json!("REVIEWED")));
 
         // The sight ends with the delegation; what was decided stands.
-        place.reviewer.mutate(END_DELEGATION, json!({"input": {"id": given}})).await;
+        place.reviewer.mutate(REVOKE_DELEGATION, json!({"input": {"id": given}})).await;
         assert!(!sees(&dora, &made.version, &request).await);
         let done = crate::story::decide(&place.approver, &request, &made.hash, "APPROVE", "").await;
         assert_eq!(done["version"]["state"], "PUBLISHED");
@@ -75,7 +75,7 @@ both! {
         let dora = world.client(&["viewer"], "dora");
         let mut short = delegation(&person(&dora).await, "reviewer");
         short["input"]["endsAt"] = json!(from_now(3));
-        place.reviewer.mutate(DELEGATE, short).await;
+        place.reviewer.mutate(CREATE_DELEGATION, short).await;
         assert_eq!((sees(&dora, &made.version, &request).await, inbox(&dora).await), (true, vec![json!(request)]));
         tokio::time::sleep(std::time::Duration::from_millis(3_100)).await;
         assert_eq!((sees(&dora, &made.version, &request).await, inbox(&dora).await), (false, vec![]));
@@ -93,11 +93,11 @@ both! {
             (with("reason", json!("  ")), "reason"), (with("endsAt", json!(from_now(-1))), "endsAt"),
             (with("endsAt", json!(from_now(367 * DAY))), "endsAt"), (with("startsAt", json!(from_now(2 * DAY))), "endsAt"),
         ] {
-            let refusal = place.reviewer.refused(DELEGATE, input).await;
+            let refusal = place.reviewer.refused(CREATE_DELEGATION, input).await;
             assert_eq!((refusal.code.as_str(), refusal.path.join(".").as_str()), ("INVALID", path), "{refusal:?}");
         }
-        assert_eq!(place.reviewer.refused(DELEGATE, with("role", json!("approver"))).await.code, "FORBIDDEN");
-        let narrow = place.reviewer.mutate(DELEGATE, with("teamId", json!(place.team))).await;
+        assert_eq!(place.reviewer.refused(CREATE_DELEGATION, with("role", json!("approver"))).await.code, "FORBIDDEN");
+        let narrow = place.reviewer.mutate(CREATE_DELEGATION, with("teamId", json!(place.team))).await;
         assert_eq!(narrow["delegation"]["team"]["key"], "ops");
         let query = "{ delegations { totalCount nodes { from { name } to { name } reason } } }";
         for (who, n) in [(&place.reviewer, 1), (&place.viewer, 1), (&place.approver, 0), (&place.admin, 1)] {
@@ -105,11 +105,11 @@ both! {
         }
         let mut keyed = with("reason", json!("holiday"));
         keyed["input"]["idempotencyKey"] = json!("once");
-        let first = place.reviewer.mutate(DELEGATE, keyed.clone()).await;
-        assert_eq!(place.reviewer.mutate(DELEGATE, keyed).await["delegation"]["id"], first["delegation"]["id"]);
+        let first = place.reviewer.mutate(CREATE_DELEGATION, keyed.clone()).await;
+        assert_eq!(place.reviewer.mutate(CREATE_DELEGATION, keyed).await["delegation"]["id"], first["delegation"]["id"]);
         // The delegate may give it back.
         let end = json!({"input": {"id": first["delegation"]["id"]}});
-        assert_eq!(place.viewer.mutate(END_DELEGATION, end).await["delegation"]["revokedBy"]["name"], "vic");
+        assert_eq!(place.viewer.mutate(REVOKE_DELEGATION, end).await["delegation"]["revokedBy"]["name"], "vic");
     }
 
     async fn reject_in_the_place_of_another_too(world: World) {
@@ -120,5 +120,18 @@ both! {
         let rejection = crate::acts::answer(&request, &made.hash, "REJECT", Some(&person(&place.reviewer).await));
         let done = dora.mutate(DECIDE, rejection).await;
         assert_eq!((&done["approvalRequest"]["state"], inbox(&dora).await), (&json!("REJECTED"), vec![]));
+    }
+
+    async fn are_not_without_number(world: World) {
+        let place = place(&world).await;
+        let dora = person(&world.client(&["viewer"], "dora")).await;
+        let mut last = String::new();
+        for _ in 0..50 {
+            last = delegate(&place.reviewer, &dora, "reviewer").await;
+        }
+        assert_eq!(place.reviewer.refused(CREATE_DELEGATION, delegation(&dora, "reviewer")).await.code, "CONFLICT");
+        place.reviewer.mutate(REVOKE_DELEGATION, json!({"input": {"id": last}})).await;
+        delegate(&place.reviewer, &dora, "reviewer").await;
+        delegate(&place.approver, &dora, "approver").await;
     }
 }

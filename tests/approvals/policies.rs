@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::acts::{CREATE_POLICY, END_POLICY, UPDATE_POLICY, boss, default_policy, draft_of, stage};
-use crate::story::{CREATE_TEAM, SUBMIT, draft, number, person, place, submit, text};
+use crate::acts::{boss, default_policy, draft_of, stage};
+use crate::story::{
+    CREATE_POLICY, CREATE_TEAM, END_POLICY, SUBMIT, UPDATE_POLICY, draft, number, person, place, submit, text,
+};
 use crate::support::{Client, World, both};
 
 const EXPLAIN: &str = "query($id: ID!, $kind: PolicyKind!) { policyExplain(sopId: $id, kind: $kind) {

@@ -1,8 +1,8 @@
 //! By a second account of the same person: one with the same verified e-mail address, now or at any time before.
 
 use super::*;
-use crate::acts::{DELEGATE, approve_for, delegate, delegation, require, stage};
-use crate::story::person;
+use crate::acts::{approve_for, delegate, delegation, require, stage};
+use crate::story::{CREATE_DELEGATION, person};
 
 /// An account whose token names this address, vouched for by the issuer or not.
 fn account(world: &World, roles: &[&str], subject: &str, email: &str, verified: bool) -> Client {
@@ -87,7 +87,7 @@ both! {
         let siege = Siege::lay(world).await;
         let (world, place) = (&siege.world, &siege.place);
         let second = account(world, &["viewer"], "rob-2", "rob@example.org", true);
-        let refusal = place.reviewer.refused(DELEGATE, delegation(&person(&second).await, "reviewer")).await;
+        let refusal = place.reviewer.refused(CREATE_DELEGATION, delegation(&person(&second).await, "reviewer")).await;
         assert_eq!((refusal.code.as_str(), refusal.path.join(".")), ("INVALID", "toId".to_owned()));
         // One that turns out to be theirs only later decides nothing in their place either.
         let third = account(world, &["viewer"], "rob-3", "someone@example.org", true);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::acts::{DELEGATE, END_DELEGATION, approve_for, delegate, delegation, require, stage};
-use crate::story::{CREATE_GRANT, REVOKE_GRANT, from_now, person};
+use crate::acts::{approve_for, delegate, delegation, require, stage};
+use crate::story::{CREATE_DELEGATION, CREATE_GRANT, REVOKE_DELEGATION, REVOKE_GRANT, from_now, person};
 
 both! {
     async fn whoever_contributed_decides_neither_by_a_delegate_nor_as_one(world: World) {
@@ -76,7 +76,7 @@ both! {
         delegate(&place.reviewer, &bea_id, "reviewer").await;
         // What was delegated to her is not hers to delegate.
         let before = state(world).await;
-        assert_eq!(bea.refused(DELEGATE, delegation(&cal_id, "reviewer")).await.code, "FORBIDDEN");
+        assert_eq!(bea.refused(CREATE_DELEGATION, delegation(&cal_id, "reviewer")).await.code, "FORBIDDEN");
         assert_eq!(state(world).await, before);
         siege.holds(&cal, Some(&bea_id), "FORBIDDEN", NO_ROLE).await;
         siege.holds(&cal, Some(&rob), "FORBIDDEN", NO_ROLE).await;
@@ -91,7 +91,7 @@ both! {
         let team = place.admin.ok("{ teams { id key } }", json!({})).await["teams"].clone();
         let other = team.as_array().unwrap().iter().find(|t| t["key"] == "other").unwrap()["id"].clone();
         narrow["input"]["teamId"] = other;
-        org.mutate(DELEGATE, narrow).await;
+        org.mutate(CREATE_DELEGATION, narrow).await;
         siege.holds(&cal, Some(&person(&org).await), "FORBIDDEN", NO_ROLE).await;
         siege.relieved().await;
     }
@@ -102,16 +102,16 @@ both! {
         let before = state(world).await;
         let (amy, vic) = (person(&place.approver).await, person(&place.viewer).await);
         for who in [&place.admin, &place.manager, &place.viewer, &place.author, &place.approver] {
-            assert_eq!(who.refused(DELEGATE, delegation(&person(&place.reviewer).await, "reviewer")).await.code, "FORBIDDEN");
+            assert_eq!(who.refused(CREATE_DELEGATION, delegation(&person(&place.reviewer).await, "reviewer")).await.code, "FORBIDDEN");
         }
-        let own = place.approver.refused(DELEGATE, delegation(&amy, "approver")).await;
+        let own = place.approver.refused(CREATE_DELEGATION, delegation(&amy, "approver")).await;
         assert_eq!((own.code.as_str(), own.path.join(".")), ("INVALID", "toId".to_owned()));
         // An admin may see a delegation and end it, not make it; others do not even see it.
         let id = delegate(&place.approver, &vic, "approver").await;
         let end = json!({"input": {"id": id}});
-        assert_eq!(place.reviewer.refused(END_DELEGATION, end.clone()).await.code, "NOT_FOUND");
-        place.admin.mutate(END_DELEGATION, end.clone()).await;
-        assert_eq!(place.approver.refused(END_DELEGATION, end).await.code, "CONFLICT");
+        assert_eq!(place.reviewer.refused(REVOKE_DELEGATION, end.clone()).await.code, "NOT_FOUND");
+        place.admin.mutate(REVOKE_DELEGATION, end.clone()).await;
+        assert_eq!(place.approver.refused(REVOKE_DELEGATION, end).await.code, "CONFLICT");
         assert_eq!(state(world).await[..6], before[..6]);
         siege.relieved().await;
     }
@@ -124,21 +124,21 @@ both! {
         let (rob, carl_id) = (person(&place.reviewer).await, person(&carl).await);
         let mut later = delegation(&carl_id, "reviewer");
         later["input"]["startsAt"] = json!(from_now(3600));
-        place.reviewer.mutate(DELEGATE, later).await;
+        place.reviewer.mutate(CREATE_DELEGATION, later).await;
         siege.holds(&carl, Some(&rob), "FORBIDDEN", NO_ROLE).await;
         let mut short = delegation(&carl_id, "reviewer");
         short["input"]["endsAt"] = json!(from_now(2));
-        place.reviewer.mutate(DELEGATE, short).await;
+        place.reviewer.mutate(CREATE_DELEGATION, short).await;
         tokio::time::sleep(Duration::from_millis(2_100)).await;
         siege.holds(&carl, Some(&rob), "FORBIDDEN", NO_ROLE).await;
         let id = delegate(&place.reviewer, &carl_id, "reviewer").await;
-        place.reviewer.mutate(END_DELEGATION, json!({"input": {"id": id}})).await;
+        place.reviewer.mutate(REVOKE_DELEGATION, json!({"input": {"id": id}})).await;
         siege.holds(&carl, Some(&rob), "FORBIDDEN", NO_ROLE).await;
         // Whoever sees the request by the delegation alone is not even told that there is one.
         let dora = world.client(&["viewer"], "dora");
         let id = delegate(&place.reviewer, &person(&dora).await, "reviewer").await;
         assert!(look(&dora, &siege.request).await);
-        place.reviewer.mutate(END_DELEGATION, json!({"input": {"id": id}})).await;
+        place.reviewer.mutate(REVOKE_DELEGATION, json!({"input": {"id": id}})).await;
         assert!(!look(&dora, &siege.request).await);
         siege.holds(&dora, Some(&rob), "NOT_FOUND", "").await;
         // A giver who loses the role has nothing to give any more.

@@ -148,7 +148,7 @@ both! {
             let request = submit(&place.author, &made).await;
             let objection = json!({"input": {"versionId": made.version, "body": "Wait."}});
             let answers = at_once(vec![
-                (place.approver.clone(), crate::acts::COMMENT, objection),
+                (place.approver.clone(), crate::story::CREATE_COMMENT, objection),
                 (place.reviewer.clone(), DECIDE, answer(&request, &made.hash, "APPROVE", None)),
             ]).await;
             let (objected, approved) = (answers[0]["userErrors"] == json!([]), answers[1]["userErrors"] == json!([]));

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::acts::{CREATE_POLICY, TAKE_BACK, boss, require, stage};
-use crate::story::{CREATE_GRANT, CREATE_ROLE, REVOKE_GRANT, UPDATE_ROLE, from_now, person};
+use crate::acts::{boss, require, stage};
+use crate::story::{
+    CREATE_GRANT, CREATE_POLICY, CREATE_ROLE, REVOKE_GRANT, UPDATE_ROLE, WITHDRAW_DECISION, from_now, person,
+};
 
 fn grant(person: &str, role: &str, team: &str) -> Value {
     json!({"input": {"personId": person, "role": role, "teamId": team}})
@@ -138,10 +140,10 @@ both! {
             (&place.author, "NOT_FOUND"), (&place.admin, "NOT_FOUND"), (&place.approver, "NOT_FOUND"),
             (&place.manager, "NOT_FOUND"), (&place.viewer, "NOT_FOUND"), (&place.reviewer, "CONFLICT"),
         ] {
-            assert_eq!(who.refused(TAKE_BACK, take_back.clone()).await.code, code);
+            assert_eq!(who.refused(WITHDRAW_DECISION, take_back.clone()).await.code, code);
         }
         assert_eq!(state(&siege.world).await, before);
         siege.approve(&place.approver).await;
-        assert_eq!(place.approver.refused(TAKE_BACK, take_back).await.code, "CONFLICT", "it is decided");
+        assert_eq!(place.approver.refused(WITHDRAW_DECISION, take_back).await.code, "CONFLICT", "it is decided");
     }
 }

@@ -1,10 +1,8 @@
 //! By other rules: a policy changed or ended while a request is under way, and comments that its author settles.
 
 use super::*;
-use crate::acts::{
-    CREATE_POLICY, END_POLICY, REOPEN, RESOLVE, UPDATE_POLICY, boss, comment, delegate, draft_of, require, stage,
-};
-use crate::story::person;
+use crate::acts::{boss, comment, delegate, draft_of, require, stage};
+use crate::story::{CREATE_POLICY, END_POLICY, REOPEN, RESOLVE, UPDATE_POLICY, person};
 
 /// The request goes the long way: review, then two approvals, with all comments resolved.
 async fn long_way(world: World, risk: Option<&str>) -> (Siege, Value) {

@@ -15,6 +15,8 @@ use crate::error::{Error, Result};
 use crate::store::comments::{self as stored, CommentRow, NewComment};
 use crate::store::{Connection, accounts, audit, people, retry};
 
+/// The most comments on a version, replies included.
+pub const MAX_COMMENTS: u64 = 1_000;
 /// The most people that a comment may mention.
 pub const MAX_MENTIONS: usize = 20;
 
@@ -42,7 +44,7 @@ pub struct CommentInput {
 ///
 /// # Errors
 /// `Invalid` without a text, for an unknown step or too many mentions; `NotFound` for what the actor may not see or
-/// an unknown person; `Conflict` for a version that is not open.
+/// an unknown person; `Conflict` for a version that is not open, or has [`MAX_COMMENTS`].
 pub async fn create(call: &Call, input: CommentInput, key: Option<IdempotencyKey>) -> Result<CommentId> {
     retry(|| create_once(call, &input, key.as_ref())).await
 }
@@ -65,6 +67,9 @@ async fn create_once(call: &Call, input: &CommentInput, key: Option<&Idempotency
         return Ok(CommentId(made));
     }
     check_version(found.state)?;
+    if stored::count_on(&tx, version).await? >= MAX_COMMENTS {
+        return Err(Refusal::conflict(format!("a version has {MAX_COMMENTS} comments at most")).into());
+    }
     let step_key = check(&tx, &procedure, found, input).await?;
     let new = NewComment {
         id,

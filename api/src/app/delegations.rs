@@ -14,6 +14,9 @@ use crate::error::Result;
 use crate::store::delegations::{self as stored, DelegationRow};
 use crate::store::{accounts, audit, retry, teams};
 
+/// The most delegations that somebody may have given at a time: each is looked at with every request of who got it.
+pub const MAX_GIVEN: u64 = 50;
+
 /// A delegation to be made, by the one who delegates.
 #[derive(Debug, Clone)]
 pub struct DelegationInput {
@@ -34,7 +37,7 @@ pub struct DelegationInput {
 /// Lets somebody decide in the actor's place. Nobody delegates for others: not an admin, and not by a delegation.
 ///
 /// # Errors
-/// Those of [`Delegation::check`]; `NotFound` for an unknown person or team.
+/// Those of [`Delegation::check`]; `NotFound` for an unknown person or team; `Conflict` beyond [`MAX_GIVEN`].
 pub async fn create(call: &Call, input: DelegationInput, key: Option<IdempotencyKey>) -> Result<DelegationId> {
     retry(|| create_once(call, &input, key.as_ref())).await
 }
@@ -60,6 +63,11 @@ async fn create_once(call: &Call, input: &DelegationInput, key: Option<&Idempote
     let own = call.actor.candidate().roles.into_iter().filter(|(role, _)| *role == new.role);
     let held: Vec<Option<TeamId>> = own.map(|(_, team)| team).collect();
     new.check(same.holder(from) == same.holder(to), &held, call.now)?;
+    if stored::count_given(&tx, from, call.now).await? >= MAX_GIVEN {
+        return Err(
+            Refusal::conflict(format!("you have given {MAX_GIVEN} delegations that are not over: end one")).into()
+        );
+    }
     stored::insert(&tx, &permit, &new, call.now).await?;
     let told = json!({
         "from": from.to_string(), "to": to.to_string(), "role": new.role, "team": team.map(|t| t.to_string()),

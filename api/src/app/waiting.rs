@@ -38,13 +38,15 @@ pub async fn for_requests(db: &impl Connection, requests: &[Uuid], now: Timestam
 /// When the database does not answer.
 pub async fn for_actor(db: &impl Connection, actor: &Actor) -> Result<RequestFilter> {
     let mut parts = Vec::new();
-    let own = accounts::of(db, vec![actor.person]).await?.of(actor.person);
+    let parties = actor.mandates.iter().map(|mandate| mandate.from).chain([actor.person]);
+    let accounts = accounts::of(db, parties.collect()).await?;
+    let own = accounts.of(actor.person);
     let (by_own, by_mandate): (Vec<_>, Vec<_>) =
         actor.deciding_roles().into_iter().partition(|role| role.on_behalf_of.is_none());
     parts.push(Part { roles: by_own, accounts: own.clone() });
     for role in by_mandate {
         let Some(from) = role.on_behalf_of else { continue };
-        let theirs = accounts::of(db, vec![from]).await?.of(from);
+        let theirs = accounts.of(from);
         // Nobody decides on their own behalf, by whatever account.
         if theirs.is_disjoint(&own) {
             parts.push(Part { roles: vec![role], accounts: own.union(&theirs).copied().collect() });

@@ -18,13 +18,11 @@ use crate::error::Result;
 /// # Errors
 /// When the database does not answer.
 pub async fn verified(db: &impl Connection, account: PersonId, email: &str, now: Timestamp) -> Result<()> {
-    let email = email.trim().to_lowercase();
-    // Looked for first: on SQLite the trigger that keeps rows from being replaced refuses even an insert that would do
-    // nothing, and whoever came back with other claims would be turned away.
-    if person_email::Entity::find_by_id((account.0, email.clone())).one(db).await?.is_some() {
-        return Ok(());
-    }
-    let row = person_email::ActiveModel { person_id: Set(account.0), email: Set(email), created_at: Set(now.micros()) };
+    let row = person_email::ActiveModel {
+        person_id: Set(account.0),
+        email: Set(email.trim().to_lowercase()),
+        created_at: Set(now.micros()),
+    };
     let once = OnConflict::new().do_nothing().to_owned();
     person_email::Entity::insert(row).on_conflict(once).exec_without_returning(db).await?;
     Ok(())

@@ -96,6 +96,14 @@ pub async fn open_threads(db: &impl Connection, version: Uuid) -> Result<u64> {
     Ok(review_comment::Entity::find().filter(open_on(review_comment::Column::VersionId.eq(version))).count(db).await?)
 }
 
+/// How many comments there are on a version, replies included.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn count_on(db: &impl Connection, version: VersionId) -> Result<u64> {
+    Ok(review_comment::Entity::find().filter(review_comment::Column::VersionId.eq(version.0)).count(db).await?)
+}
+
 /// How many threads are open, by version; a version without any is not among them.
 ///
 /// # Errors

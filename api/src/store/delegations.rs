@@ -73,8 +73,9 @@ pub async fn mandates(db: &impl Connection, to: PersonId, now: Timestamp) -> Res
         return Ok(Vec::new());
     }
     let roles: Vec<String> = rows.iter().map(|row| row.role.clone()).collect();
-    let holders: BTreeMap<PersonId, Candidate> =
-        people::candidates(db, &roles, now).await?.into_iter().map(|holder| (holder.person, holder)).collect();
+    let delegators: Vec<Uuid> = rows.iter().map(|row| row.from_id).collect();
+    let holders = people::candidates_among(db, delegators, &roles, now).await?;
+    let holders: BTreeMap<PersonId, Candidate> = holders.into_iter().map(|holder| (holder.person, holder)).collect();
     let mandate =
         |row: DelegationRow| holders.get(&PersonId(row.from_id)).and_then(|from| read(row).mandate(from, now));
     Ok(rows.into_iter().filter_map(mandate).collect())
@@ -91,6 +92,16 @@ fn read(row: DelegationRow) -> Delegation {
         starts_at: Timestamp::from_micros(row.starts_at),
         ends_at: Timestamp::from_micros(row.ends_at),
     }
+}
+
+/// How many delegations somebody gave that are not over yet.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn count_given(db: &impl Connection, from: PersonId, now: Timestamp) -> Result<u64> {
+    let given = delegation::Column::FromId.eq(from.0).and(delegation::Column::RevokedAt.is_null());
+    let given = given.and(delegation::Column::EndsAt.gt(now.micros()));
+    Ok(delegation::Entity::find().filter(given).count(db).await?)
 }
 
 fn in_force(now: Timestamp) -> Cond {

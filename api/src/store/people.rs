@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sea_orm::ExprTrait as _;
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::Cond;
 use sea_orm::{ActiveValue::Set, QueryOrder};
 use sopwith_domain::access::{HeldRole, Origin, Permission, Permit, RoleSource};
 use sopwith_domain::approval::Candidate;
@@ -246,11 +247,28 @@ pub async fn claimed_roles(db: &impl Connection, who: PersonId) -> Result<Vec<Ro
 /// # Errors
 /// When the database does not answer.
 pub async fn candidates(db: &impl Connection, named: &[String], now: Timestamp) -> Result<Vec<Candidate>> {
+    holding(db, Cond::all(), named, now).await
+}
+
+/// The same of these people alone.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn candidates_among(
+    db: &impl Connection,
+    people: impl IntoIterator<Item = Uuid> + Send,
+    named: &[String],
+    now: Timestamp,
+) -> Result<Vec<Candidate>> {
+    holding(db, Cond::all().add(role_grant::Column::PersonId.is_in(people)), named, now).await
+}
+
+async fn holding(db: &impl Connection, who: Cond, named: &[String], now: Timestamp) -> Result<Vec<Candidate>> {
     let known = roles::allowing(db).await?;
     let decides = |role: &&String| !known.get(*role).is_some_and(|p| p.contains(&Permission::AccessManage));
     let named: Vec<&String> = named.iter().filter(decides).collect();
     let held = role_grant::Column::Role.is_in(named).and(roles::counts_at(now));
-    let rows = role_grant::Entity::find().filter(held).all(db).await?;
+    let rows = role_grant::Entity::find().filter(who.add(held)).all(db).await?;
     let mut people: BTreeMap<Uuid, Vec<RoleOf>> = BTreeMap::new();
     for row in rows {
         people.entry(row.person_id).or_default().push((row.role, row.team_id.map(TeamId)));

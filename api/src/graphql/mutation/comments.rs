@@ -7,7 +7,7 @@ use sopwith_domain::error::Refusal;
 use sopwith_domain::ids::{CommentId, PersonId, VersionId};
 
 use super::{keyed, payload};
-use crate::app::{Call, comments};
+use crate::app::{Call, IdempotencyKey, comments};
 use crate::graphql::error::{Result, settle};
 use crate::graphql::query::typed;
 use crate::graphql::types::comment::{ReviewComment, comment};
@@ -118,13 +118,8 @@ impl CommentMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What is asked for.")] input: CommentCreateInput,
     ) -> Result<CommentCreatePayload> {
-        let call = ctx.data_unchecked::<Arc<Call>>();
         let key = keyed(input.idempotency_key.as_ref(), &input);
-        let answer = match input.read() {
-            Ok(input) => comments::create(call, input, key).await,
-            Err(refusal) => Err(refusal.into()),
-        };
-        let (made, user_errors) = settle(answer)?;
+        let (made, user_errors) = settle(create(ctx, input.read(), key).await)?;
         Ok(CommentCreatePayload { comment: made_comment(ctx, made).await?, user_errors })
     }
 
@@ -134,13 +129,8 @@ impl CommentMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What is asked for.")] input: CommentReplyInput,
     ) -> Result<CommentReplyPayload> {
-        let call = ctx.data_unchecked::<Arc<Call>>();
         let key = keyed(input.idempotency_key.as_ref(), &input);
-        let answer = match input.read() {
-            Ok(input) => comments::create(call, input, key).await,
-            Err(refusal) => Err(refusal.into()),
-        };
-        let (made, user_errors) = settle(answer)?;
+        let (made, user_errors) = settle(create(ctx, input.read(), key).await)?;
         Ok(CommentReplyPayload { comment: made_comment(ctx, made).await?, user_errors })
     }
 
@@ -163,6 +153,14 @@ impl CommentMutation {
         let (made, user_errors) = settle(settled(ctx, &input.id, false).await)?;
         Ok(CommentReopenPayload { comment: made_comment(ctx, made).await?, user_errors })
     }
+}
+
+async fn create(
+    ctx: &Context<'_>,
+    read: std::result::Result<comments::CommentInput, Refusal>,
+    key: Option<IdempotencyKey>,
+) -> crate::error::Result<CommentId> {
+    comments::create(ctx.data_unchecked::<Arc<Call>>(), read?, key).await
 }
 
 async fn settled(ctx: &Context<'_>, id: &ID, resolved: bool) -> crate::error::Result<CommentId> {
