@@ -2,9 +2,13 @@
 
 mod behalf;
 mod database;
+mod export;
+mod heads;
 mod tamper;
+mod values;
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::story::{
     CREATE_TEAM, CREATE_VERSION, Draft, Place, RETIRE, content, decide, decide_refused, draft, look, number, place,
@@ -26,6 +30,12 @@ async fn entries(who: &Client, filter: Value) -> Vec<Value> {
         }
         after = page["pageInfo"]["endCursor"].clone();
     }
+}
+
+/// The hash of an entry, worked out here: its members in order, without spaces, are what its canonical text is.
+fn hash(previous: &str, entry: &Value) -> String {
+    let previous = hex::decode(previous).unwrap();
+    hex::encode(Sha256::new().chain_update(previous).chain_update(entry.to_string()).finalize())
 }
 
 /// Action and actor of each.
@@ -123,7 +133,7 @@ both! {
         let all = entries(&admin, json!({})).await;
         assert_eq!(told(&all), pairs(&[("person.created", "root"), ("team.created", "root")]));
         assert!(all.iter().all(|entry| entry["requestId"] == "ticket-4711"), "{all:?}");
-        assert_eq!((&all[0]["oldValue"], &all[0]["newValue"]), (&json!({"roles": []}), &json!({"roles": ["admin"]})));
+        assert_eq!((&all[0]["oldValue"], &all[0]["newValue"]), (&json!({"roles": []}), &json!({"roles": ["admin"], "emailVerified": true})));
         assert_eq!(all[1]["newValue"]["key"], "ops");
         assert_eq!(world.server.log_entry(|line| line["request_id"] == "ticket-4711").await["status"], 200);
     }

@@ -7,6 +7,7 @@ pub mod delegations;
 pub mod events;
 pub mod executions;
 pub mod explain;
+pub mod exports;
 pub mod figures;
 pub mod impact;
 pub mod mail;

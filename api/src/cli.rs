@@ -10,7 +10,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::config::Config;
 use crate::{demo, graphql, import};
@@ -43,25 +43,12 @@ enum Command {
     Schema,
     /// Look after the audit chain.
     #[command(subcommand)]
-    Audit(AuditCommand),
+    Audit(audit::AuditCommand),
     /// Load procedures or executions that exist elsewhere.
     #[command(subcommand)]
     Import(ImportCommand),
     /// Serve with sample procedures and executions, on a database of its own.
     Demo(demo::DemoArgs),
-}
-
-#[derive(Debug, Subcommand)]
-enum AuditCommand {
-    /// Check that no entry of the audit chain was changed or removed.
-    Verify(VerifyArgs),
-}
-
-#[derive(Debug, Args)]
-struct VerifyArgs {
-    /// Print the result as JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -101,7 +88,7 @@ async fn dispatch(Cli { config, command }: Cli) -> Result<(), CliError> {
         Command::Migrate => migrate::run(&config).await,
         Command::Token(args) => token::run(args, &config),
         Command::Schema => Ok(()),
-        Command::Audit(AuditCommand::Verify(VerifyArgs { json })) => audit::verify(&config, json).await,
+        Command::Audit(command) => audit::run(command, &config).await,
         Command::Import(ImportCommand::Runbooks(args)) => import::runbooks::run(args, config).await,
         Command::Import(ImportCommand::Incidents(args)) => import::incidents::run(args, config).await,
         Command::Demo(args) => demo::run(args, config).await,

@@ -10,6 +10,7 @@ mod tests;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +57,8 @@ pub struct Config {
     pub reminders: RemindersConfig,
     /// Mail about what concerns somebody.
     pub mail: MailConfig,
+    /// How the audit chain is witnessed.
+    pub audit: AuditConfig,
 }
 
 impl Default for Config {
@@ -77,6 +80,7 @@ impl Default for Config {
             auth: AuthConfig::default(),
             reminders: RemindersConfig::default(),
             mail: MailConfig::default(),
+            audit: AuditConfig::default(),
         }
     }
 }
@@ -98,6 +102,24 @@ impl Default for RemindersConfig {
     fn default() -> Self {
         const DAY: u64 = 86_400;
         Self { remind_after_seconds: 3 * DAY, repeat_after_seconds: 3 * DAY, escalate_after_seconds: 7 * DAY }
+    }
+}
+
+/// Signed heads of the audit chain: written when both files are set, which belong together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditConfig {
+    /// The Ed25519 private key that signs them (PKCS#8 in PEM), as `sopwith audit keygen` makes one.
+    pub signing_key_file: Option<PathBuf>,
+    /// Where they are appended to, as JSON Lines. Each replica has a file of its own.
+    pub heads_file: Option<PathBuf>,
+    /// How often one is written when the chain has grown; in seconds, 1 to 86400.
+    pub heads_interval_seconds: u64,
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self { signing_key_file: None, heads_file: None, heads_interval_seconds: 60 }
     }
 }
 

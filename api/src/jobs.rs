@@ -1,5 +1,6 @@
 //! Background work: what the clock does on its own.
 
+mod heads;
 mod mail;
 
 use std::sync::Arc;
@@ -22,6 +23,8 @@ use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::smtp::Mailer;
 use crate::store::{Store, Uuid, retry};
+
+pub use heads::HeadSigner;
 
 /// The jobs of this process. They run until they are stopped, whatever goes wrong in one of their runs.
 #[derive(Debug)]

@@ -73,7 +73,9 @@ impl Metrics {
             "When the identity provider's keys were last fetched; 0 before the first time, or without `jwks_url`.";
         let jwks_success = make.gauge("sop_jwks_last_success_timestamp_seconds", help)?;
         for succeeded in [true, false] {
-            jobs.with_label_values(&["publish_due", result(succeeded)]);
+            for job in ["publish_due", "audit_head"] {
+                jobs.with_label_values(&[job, result(succeeded)]);
+            }
             jwks_fetches.with_label_values(&[result(succeeded)]);
         }
         let help = "Attempts to deliver mail by result: sent, not needed any more, to be tried again, given up.";

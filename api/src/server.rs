@@ -7,6 +7,7 @@ mod body;
 mod document;
 mod edge;
 mod execution;
+mod export;
 mod graphql;
 mod pages;
 mod ready;
@@ -28,7 +29,8 @@ use self::edge::Edge;
 use crate::auth::token::AuthSetupError;
 use crate::config::Config;
 use crate::error::Error;
-use crate::jobs::Jobs;
+use crate::heads::{Heads, HeadsError};
+use crate::jobs::{HeadSigner, Jobs};
 use crate::smtp::{MailSetupError, Mailer};
 use crate::store::Store;
 use crate::telemetry::statements;
@@ -48,6 +50,9 @@ pub enum Failure {
     /// Mail cannot be sent.
     #[error("setting [mail] {0}")]
     Mail(#[from] MailSetupError),
+    /// Heads of the audit chain cannot be signed.
+    #[error(transparent)]
+    Heads(#[from] HeadsError),
     /// The address cannot be listened on.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, io::Error),
@@ -76,11 +81,14 @@ pub async fn run(
     store.observe(statements::observed);
     let edge = Arc::new(Edge::new(&config, store.clone(), waits)?);
     let mailer = Mailer::new(&config.mail)?;
+    let heads = Heads::open(&config.audit)?;
     let mut signals = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
     let (server, address) = listen(&config, Arc::clone(&edge))?;
     let handle = server.handle();
     let mut server = tokio::spawn(server);
     let jobs = Jobs::start(&store, &edge.metrics, &config, mailer);
+    let interval = Duration::from_secs(config.audit.heads_interval_seconds);
+    let signer = heads.map(|heads| HeadSigner::start(store.clone(), heads, Arc::clone(&edge.metrics), interval));
     started(address);
     let ended = tokio::select! {
         () = received(&mut signals) => None,
@@ -91,6 +99,9 @@ pub async fn run(
         handle.stop(config.shutdown_timeout_seconds > 0).await;
     }
     jobs.stop(GRACE).await;
+    if let Some(signer) = signer {
+        signer.stop(GRACE).await;
+    }
     close(store).await?;
     tracing::info!("stopped");
     match ended {
@@ -123,6 +134,7 @@ fn routes(app: &mut web::ServiceConfig) {
     .service(page("/metrics").route(web::get().to(pages::metrics)))
     .service(page("/metrics/domain").route(web::get().to(pages::domain_metrics)))
     .service(page("/records/{version}").route(web::get().to(records::answer)).route(web::head().to(records::answer)))
+    .service(page("/audit/export").route(web::get().to(export::handle)))
     .default_service(web::to(pages::nothing));
 }
 

@@ -1,10 +1,14 @@
 //! The audit chain: every entry's hash covers the entry and the hash before it.
 
+mod head;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::content::canonical_json;
 use crate::time::Timestamp;
+
+pub use head::{Comparison, Differs, Head, NotAHead, SignedHead};
 
 /// The hash before the first entry.
 pub const GENESIS: [u8; 32] = [0; 32];
@@ -51,6 +55,27 @@ impl Entry {
     }
 }
 
+/// An entry between the hashes that make it a link of the chain: what an export holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Link {
+    /// The entry.
+    #[serde(flatten)]
+    pub entry: Entry,
+    /// The hash of the entry before it, as stored, in lower-case hex; absent when that entry is missing.
+    pub previous_hash: Option<String>,
+    /// Its own hash, as stored.
+    pub hash: String,
+}
+
+impl Link {
+    /// Its canonical text (RFC 8785). Without the two hashes it is the text that [`Entry::hash`] covers.
+    #[must_use]
+    pub fn line(&self) -> String {
+        canonical_json(self)
+    }
+}
+
 /// Where and how a chain is broken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
@@ -93,6 +118,12 @@ impl Walk {
     #[must_use]
     pub fn at(&self) -> i64 {
         self.seq
+    }
+
+    /// The hash of the last entry taken.
+    #[must_use]
+    pub fn hash(&self) -> &[u8; 32] {
+        &self.hash
     }
 
     /// Takes the next entry with the hash, in lower-case hex, that is stored beside it.
@@ -156,6 +187,17 @@ mod tests {
         assert_eq!(canonical_json(&old_entry()), text);
         let hash = "3fdb8ff4283c876ad02860743929538b03708fbb68fcc69034444b7bff4d9e8e";
         assert_eq!(hex::encode(old_entry().hash(&GENESIS)), hash);
+    }
+
+    #[test]
+    fn an_exported_entry_without_its_hashes_is_what_was_hashed() {
+        let hash = hex::encode(old_entry().hash(&GENESIS));
+        let link = Link { entry: old_entry(), previous_hash: Some(hex::encode(GENESIS)), hash: hash.clone() };
+        let mut shown: serde_json::Map<_, _> = serde_json::from_str(&link.line()).unwrap();
+        assert_eq!(shown.remove("hash"), Some(json!(hash)));
+        assert_eq!(shown.remove("previousHash"), Some(json!("00".repeat(32))));
+        assert_eq!(canonical_json(&shown), canonical_json(&old_entry()));
+        assert_eq!(serde_json::from_str::<Link>(&link.line()).unwrap(), link);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Whom an actor stood in for: in the chain, over the API, and on databases from before.
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::story::{place, published, text};
 use crate::support::{Backend, World, both};
@@ -19,12 +18,11 @@ fn literal(world: &World, id: &str) -> String {
 async fn append(world: &World, actor: &str, behalf: &str) -> i64 {
     let seq = world.query_i64("SELECT seq + 1 FROM audit_head").await;
     let before = world.query_text("SELECT hash FROM audit_head").await;
-    // Its keys in order, without spaces, is what the canonical text is.
     let entry = json!({"action": "approval.decided", "actor": actor, "at": "2026-07-01T09:30:00Z", "new": {"verdict": "APPROVE"},
         "object": "req_1", "old": null, "onBehalfOf": behalf, "reason": null, "requestId": "r", "seq": seq, "sop": null,
         "team": null, "via": "API"});
-    let hash = Sha256::new().chain_update(hex::decode(before).unwrap()).chain_update(entry.to_string()).finalize();
-    let (hash, actor, behalf) = (hex::encode(hash), literal(world, actor), literal(world, behalf));
+    let hash = super::hash(&before, &entry);
+    let (actor, behalf) = (literal(world, actor), literal(world, behalf));
     let columns = "seq, at, actor_id, on_behalf_of_id, via, action, object, old_value, new_value, request_id, hash";
     let values = format!(
         "{seq}, 1782898200000000, {actor}, {behalf}, 'API', 'approval.decided', 'req_1', 'null', \

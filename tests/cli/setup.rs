@@ -135,3 +135,43 @@ fn a_server_that_could_be_fooled_does_not_start() {
     assert!(!said.contains(short), "a secret is not repeated: {said}");
     assert!(!folder.path().join("sopwith.db").exists(), "what is refused leaves the database alone");
 }
+
+#[test]
+fn a_server_that_could_not_sign_does_not_start() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let keygen = |private, public| run(path, &["audit", "keygen", "--private", private, "--public", public], &[]);
+    let made = keygen("private.pem", "public.pem");
+    assert!(made.status.success() && stdout(&made).starts_with("key "), "{}", stderr(&made));
+    let permissions = |name: &str| std::fs::metadata(path.join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((permissions("private.pem"), permissions("public.pem") & 0o600), (0o600, 0o600));
+    let before = std::fs::read(path.join("private.pem")).unwrap();
+    for (private, public, named) in [
+        ("private.pem", "new.pem", "private.pem"),
+        ("new.pem", "public.pem", "public.pem"),
+        ("new.pem", "no/p.pem", "no/"),
+    ] {
+        let refused = keygen(private, public);
+        assert!(!refused.status.success() && stderr(&refused).contains(named), "{}", stderr(&refused));
+        assert!(!path.join("new.pem").exists(), "half a pair is of no use");
+    }
+    assert_eq!(std::fs::read(path.join("private.pem")).unwrap(), before, "a key is never written over");
+
+    let (key, heads) = ("SOPWITH_AUDIT__SIGNING_KEY_FILE", "SOPWITH_AUDIT__HEADS_FILE");
+    let serve = |variables: &[(&str, &str)], named: &[&str]| {
+        let all: Vec<_> =
+            variables.iter().copied().chain([SECRET, ISSUER, AUDIENCE, ("SOPWITH_LISTEN", "127.0.0.1:0")]).collect();
+        refused(path, &["serve"], &all, named);
+    };
+    serve(&[(key, "private.pem")], &["audit.heads_file"]);
+    serve(&[(heads, "heads.jsonl")], &["audit.signing_key_file"]);
+    serve(&[(key, "nowhere.pem"), (heads, "heads.jsonl")], &["audit.signing_key_file", "nowhere.pem"]);
+    serve(&[(key, "public.pem"), (heads, "heads.jsonl")], &["audit.signing_key_file", "public.pem", "private key"]);
+    assert!(!path.join("heads.jsonl").exists());
+    serve(&[(key, "private.pem"), (heads, "nowhere/heads.jsonl")], &["audit.heads_file", "nowhere/heads.jsonl"]);
+    serve(&[(key, "private.pem"), (heads, "public.pem")], &["audit.heads_file", "public.pem"]);
+    serve(&[(key, "private.pem"), (heads, "private.pem")], &["audit.heads_file", "private.pem"]);
+    assert_eq!(std::fs::read(path.join("private.pem")).unwrap(), before);
+    assert!(!path.join("sopwith.db").exists(), "what is refused leaves the database alone");
+}

@@ -85,7 +85,7 @@ async fn create_once(call: &Call, input: &CommentInput, key: Option<&Idempotency
     events::mentioned(&tx, call, &procedure, found, id, &new.mentions).await?;
     let told = json!({
         "version": version.to_string(), "thread": thread.map(|t| t.to_string()), "step": new.step_key,
-        "content": new.content.to_string(), "body": new.body,
+        "content": new.content.to_string(), "body": new.body, "resolved": thread.is_none().then_some(false),
         "mentions": new.mentions.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
     entry(&tx, call, &procedure, "comment.created", id, (Value::Null, told)).await?;

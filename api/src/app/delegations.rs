@@ -69,11 +69,7 @@ async fn create_once(call: &Call, input: &DelegationInput, key: Option<&Idempote
         );
     }
     stored::insert(&tx, &permit, &new, call.now).await?;
-    let told = json!({
-        "from": from.to_string(), "to": to.to_string(), "role": new.role, "team": team.map(|t| t.to_string()),
-        "startsAt": new.starts_at, "endsAt": new.ends_at,
-    });
-    let mut entry = record::plain(call, "delegation.created", id, team, told);
+    let mut entry = record::plain(call, "delegation.created", id, team, told(&new));
     entry.reason = Some(new.reason);
     audit::append(&tx, vec![entry]).await?;
     tx.commit().await?;
@@ -100,15 +96,23 @@ pub async fn revoke(call: &Call, id: DelegationId) -> Result<DelegationId> {
         }
         stored::revoke(&tx, &permit, id, call.actor.person, call.now).await?;
         let mut entry = record::plain(call, "delegation.revoked", id, row.team_id.map(TeamId), Value::Null);
-        entry.old = json!({
-            "from": PersonId(row.from_id).to_string(), "to": PersonId(row.to_id).to_string(), "role": row.role,
-            "endsAt": Timestamp::from_micros(row.ends_at),
-        });
+        entry.old = told(&stored::read(row));
         audit::append(&tx, vec![entry]).await?;
         tx.commit().await?;
         Ok(id)
     })
     .await
+}
+
+fn told(delegation: &Delegation) -> Value {
+    json!({
+        "from": delegation.from.to_string(),
+        "to": delegation.to.to_string(),
+        "role": delegation.role,
+        "team": delegation.team.map(|team| team.to_string()),
+        "startsAt": delegation.starts_at,
+        "endsAt": delegation.ends_at,
+    })
 }
 
 fn party(call: &Call, row: &DelegationRow) -> bool {

@@ -116,7 +116,7 @@ async fn refresh(
         email_verified: identity.email_verified,
         digest: digest.to_owned(),
     };
-    let known = people::by_subject(&tx, &identity.issuer, &identity.subject).await?.is_some();
+    let known = people::by_subject(&tx, &identity.issuer, &identity.subject).await?;
     let person = PersonId(people::upsert(&tx, PersonId(new_id()), &profile, now).await?.id);
     if let Some(email) = identity.email.as_deref().filter(|_| identity.email_verified) {
         accounts::verified(&tx, person, email, now).await?;
@@ -136,12 +136,19 @@ async fn refresh(
     people::replace_claimed(&tx, person, grants, now).await?;
     let after = claimed(&tx, person).await?;
     // Names and addresses stay outside of the chain, so that they can be erased without breaking it.
-    let action = match (known, before != after) {
+    let action = match (known.is_some(), before != after) {
         (false, _) => "person.created",
         (true, true) => "person.roles_claimed",
         (true, false) => "person.refreshed",
     };
-    let (old, new) = (json!({"roles": before}), json!({"roles": after}));
+    let (mut old, mut new) = (json!({"roles": before}), json!({"roles": after}));
+    new["emailVerified"] = json!(profile.email_verified);
+    if let Some(was) = &known {
+        old["emailVerified"] = json!(was.email_verified);
+        let told = [("name", was.name != profile.name), ("email", was.email != profile.email)];
+        let changed = told.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name);
+        new["changed"] = changed.collect();
+    }
     entries.push(entry(person, action, person, None, (old, new), now));
     for entry in &mut entries {
         request_id.clone_into(&mut entry.request_id);

@@ -1,6 +1,6 @@
 //! Processes.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sopwith_domain::access::{Action, Permit, Resource};
 use sopwith_domain::content::{MAX_LINE, MAX_TEXT, is_key};
 use sopwith_domain::error::{Problem, Refusal};
@@ -46,10 +46,17 @@ async fn create_once(call: &Call, input: &ProcessInput, key: Option<&Idempotency
     }
     check(&tx, input).await?;
     insert(&tx, call, &permit, id, input).await?;
-    let told = json!({"key": input.key, "name": input.name});
-    audit::append(&tx, vec![record::plain(call, "process.created", id, input.team, told)]).await?;
+    audit::append(&tx, vec![record::plain(call, "process.created", id, input.team, told(input))]).await?;
     tx.commit().await?;
     Ok(id)
+}
+
+/// What the audit chain says of a process that is made.
+pub(super) fn told(input: &ProcessInput) -> Value {
+    json!({
+        "key": input.key, "name": input.name, "description": input.description,
+        "owner": input.owner.map(|owner| owner.to_string()), "team": input.team.map(|team| team.to_string()),
+    })
 }
 
 async fn check(db: &impl Connection, input: &ProcessInput) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use sopwith_domain::access::Permit;
-use sopwith_domain::approval::{Decision, Request, Subject, Via};
+use sopwith_domain::approval::{Decision, Request, RequestState, Subject, Via};
 use sopwith_domain::ids::{RequestId, SopId, TeamId};
 use sopwith_domain::lifecycle::{Effect, Label, NewDraft, Procedure, VersionState};
 
@@ -100,7 +100,8 @@ fn tell(procedure: &Procedure, effect: &Effect) -> Told {
         }
         Effect::SopMoved { from, to, successor, .. } => {
             let new = json!({"state": to, "successor": successor.map(|s| s.to_string())});
-            let old = json!({"state": from});
+            // Only a retired SOP may have one, which the procedure does not know: who revives it adds it.
+            let old = json!({"state": from, "successor": null});
             Told { action: "sop.state_changed", object: sop.to_string(), old, new, reason: None }
         }
         Effect::OwnerChanged { from, to, .. } => {
@@ -124,6 +125,9 @@ fn request_opened(sop: SopId, request: &Request) -> Told {
         "content": request.content.to_string(),
         "policy": request.policy.to_string(),
         "stages": request.stages,
+        "stage": request.stage,
+        "state": RequestState::Open,
+        "excluded": request.excluded,
         "requiresResolvedComments": request.requires_resolved_comments,
         "successor": successor.map(|s: SopId| s.to_string()),
     });

@@ -10,7 +10,7 @@ use sopwith_domain::policy::{PolicyKind, Risk};
 
 use super::people::check_holder;
 use super::versions::{check_document, document_of, fresh, review_data};
-use super::{Call, IdempotencyKey, record};
+use super::{Call, IdempotencyKey, events, record};
 use crate::clock::new_id;
 use crate::error::{Error, Result};
 use crate::store::sops::NewSop;
@@ -70,6 +70,7 @@ async fn create_once(call: &Call, input: &SopInput, key: Option<&IdempotencyKey>
     let told = json!({
         "code": new.code, "process": input.process.to_string(), "team": input.team.to_string(),
         "owner": owner.to_string(), "risk": input.risk, "reviewCadenceMonths": input.review_cadence_months,
+        "state": SopState::Draft,
     });
     stored::insert(&tx, &permit, new, call.now).await?;
     let mut created = record::plain(call, "sop.created", id, Some(input.team), told);
@@ -203,7 +204,16 @@ pub async fn revive(
         let document = Document { kind: ChangeKind::Material, effective_at: None, content };
         let content = contents::put(&tx, &permit, &document, call.now).await?;
         let effects = procedure.revive(revision, draft(call, id, &document, content, Some(base)))?;
-        call.carry_out(&tx, &permit, &procedure, &effects).await?;
+        procedures::carry_out(&tx, &permit, &procedure, &effects, call.now).await?;
+        events::of_effects(&tx, call, &effects).await?;
+        let entry = |effect| {
+            let mut entry = record::entry(call, &permit, &procedure, effect);
+            if matches!(effect, Effect::SopMoved { .. }) {
+                entry.old["successor"] = json!(row.successor_id.map(|id| SopId(id).to_string()));
+            }
+            entry
+        };
+        audit::append(&tx, effects.iter().map(entry).collect()).await?;
         tx.commit().await?;
         Ok(id)
     })

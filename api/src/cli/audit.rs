@@ -1,45 +1,63 @@
-//! `audit verify`.
+//! `audit`: the chain verified, exported, and keys for its heads.
+
+mod export;
+mod keygen;
+mod verify;
 
 use std::path::PathBuf;
 
+use clap::Subcommand;
 use sea_orm::sqlx::sqlite::SqliteConnectOptions;
-use serde_json::json;
-use sopwith_domain::audit::Broken;
 use sopwith_migration::{Migrator, MigratorTrait as _};
 
-use super::{CliError, migrate, print};
+use super::{CliError, migrate};
 use crate::config::Config;
-use crate::error::{Error, Result as ServiceResult};
-use crate::store::{Store, audit};
+use crate::error::Error;
+use crate::store::Store;
 
-/// Walks the whole audit chain and prints how long it is.
+/// What can be done with the audit chain.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Check that no entry of the audit chain was changed or removed, and that it is the one whose heads were signed.
+    Verify(verify::VerifyArgs),
+    /// Write the audit chain out, so that others can verify it.
+    Export(export::ExportArgs),
+    /// Make a key for signing heads of the audit chain.
+    Keygen(keygen::KeygenArgs),
+}
+
+/// Runs it.
 ///
 /// # Errors
-/// When it is broken, naming the entry, when it cannot be read, or when there is no database or no chain in it.
-pub async fn verify(config: &Config, as_json: bool) -> Result<(), CliError> {
+/// Those of each.
+pub async fn run(command: AuditCommand, config: &Config) -> Result<(), CliError> {
+    match command {
+        AuditCommand::Verify(args) => verify::run(args, config).await,
+        AuditCommand::Export(args) => export::run(args, config).await,
+        AuditCommand::Keygen(args) => keygen::run(&args),
+    }
+}
+
+/// Does something with a database that is there and has a chain.
+async fn with_store<T>(config: &Config, work: impl AsyncFnOnce(&Store) -> Result<T, CliError>) -> Result<T, CliError> {
     // Opening would make it, and an empty chain is always sound.
     if let Some(file) = file(&config.database_url).filter(|file| !file.exists()) {
         return Err(CliError::Message(format!("there is no database {}", file.display())));
     }
     let store = migrate::open(config).await?;
-    let found = walk(&store).await;
-    store.close().await?;
-    let Some(found) = found? else {
-        return Err(CliError::Message("the database lacks migrations: run 'sopwith migrate' first".to_owned()));
+    let done = match migrated(&store).await {
+        Ok(()) => work(&store).await,
+        Err(error) => Err(error),
     };
-    if as_json {
-        let shown = match &found {
-            Ok(entries) => json!({ "ok": true, "entries": entries }),
-            Err(broken) => json!({ "ok": false, "entry": entry(broken), "problem": broken.to_string() }),
-        };
-        print(&shown.to_string())?;
+    store.close().await?;
+    done
+}
+
+async fn migrated(store: &Store) -> Result<(), CliError> {
+    if Migrator::get_pending_migrations_read_only(store.read()).await.map_err(Error::from)?.is_empty() {
+        return Ok(());
     }
-    match found {
-        Ok(_) if as_json => Ok(()),
-        Ok(1) => print("the audit chain is sound: 1 entry"),
-        Ok(entries) => print(&format!("the audit chain is sound: {entries} entries")),
-        Err(broken) => Err(CliError::Message(format!("the audit chain is broken: {broken}"))),
-    }
+    Err(CliError::Message("the database lacks migrations: run 'sopwith migrate' first".to_owned()))
 }
 
 /// The file of an SQLite database.
@@ -48,34 +66,17 @@ fn file(url: &str) -> Option<PathBuf> {
     Some(options.get_filename().to_path_buf())
 }
 
-/// What the chain looks like; `None` when the database is not migrated.
-async fn walk(store: &Store) -> ServiceResult<Option<Result<i64, Broken>>> {
-    if !Migrator::get_pending_migrations_read_only(store.read()).await.map_err(Error::from)?.is_empty() {
-        return Ok(None);
-    }
-    audit::verify(store.read()).await.map(Some)
-}
-
-/// The number of the entry where the chain breaks.
-fn entry(broken: &Broken) -> i64 {
-    match broken {
-        Broken::Gap { expected, .. } => *expected,
-        Broken::Changed(seq) => *seq,
-        // The first one that is missing, or is not in the head.
-        Broken::Head { found, .. } => found + 1,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     async fn refusal(url: String) -> String {
-        verify(&Config { database_url: url, ..Config::default() }, true).await.unwrap_err().line()
+        let config = Config { database_url: url, ..Config::default() };
+        with_store(&config, async |_| Ok(())).await.unwrap_err().line()
     }
 
     #[tokio::test]
-    async fn only_a_database_that_is_there_is_verified() {
+    async fn only_a_database_that_is_there_is_looked_at() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("some where.db");
         for scheme in ["sqlite:", "sqlite://"] {

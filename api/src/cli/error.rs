@@ -48,7 +48,10 @@ impl CliError {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Config(_) | Self::Token(_) | Self::Telemetry(_) | Self::Server(Failure::Auth(_)) => ExitCode::from(2),
+            Self::Config(_)
+            | Self::Token(_)
+            | Self::Telemetry(_)
+            | Self::Server(Failure::Auth(_) | Failure::Heads(_)) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{CliError, migrate, print};
 use crate::auth::token::Setup;
 use crate::config::Config;
+use crate::heads::Heads;
 use crate::{metrics, server, telemetry};
 
 /// Arguments of `serve`.
@@ -23,8 +24,9 @@ pub struct ServeArgs {
 pub async fn run(args: ServeArgs, config: Config) -> Result<(), CliError> {
     let waits = metrics::pool_waits().map_err(server::Failure::Metrics)?;
     telemetry::init(&config.log, waits.clone())?;
-    // The database is left alone by a server that could not tell who asks.
+    // The database is left alone by a server that could not tell who asks, or not sign what it is to sign.
     Setup::new(&config.auth).map_err(server::Failure::Auth)?;
+    Heads::open(&config.audit).map_err(server::Failure::Heads)?;
     let store = migrate::open(&config).await?;
     if !args.no_migrate {
         migrate::apply(&store).await?;

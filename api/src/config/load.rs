@@ -88,6 +88,8 @@ impl Config {
         let auth = &self.auth;
         let RemindersConfig { remind_after_seconds, repeat_after_seconds, escalate_after_seconds } = self.reminders;
         let year = "from 0 to 31622400";
+        let audit = &self.audit;
+        let (signs, keeps) = (audit.signing_key_file.is_some(), audit.heads_file.is_some());
         let rules = [
             ("database_url", is_database(&self.database_url), "a URL that begins with sqlite: or postgres:"),
             ("database_max_connections", self.database_max_connections >= 1, "at least 1"),
@@ -108,6 +110,10 @@ impl Config {
             ("reminders.remind_after_seconds", remind_after_seconds <= A_YEAR, year),
             ("reminders.repeat_after_seconds", repeat_after_seconds <= A_YEAR, year),
             ("reminders.escalate_after_seconds", escalate_after_seconds <= A_YEAR, year),
+            ("audit.heads_interval_seconds", (1..=A_DAY).contains(&audit.heads_interval_seconds), "from 1 to 86400"),
+            // One alone is a witness that somebody wanted and does not have.
+            ("audit.signing_key_file", signs || !keeps, "set as well as `audit.heads_file`"),
+            ("audit.heads_file", keeps || !signs, "set as well as `audit.signing_key_file`"),
             // An empty token would be matched by an empty header.
             ("metrics_token", self.metrics_token.as_deref() != Some(""), "absent or not empty"),
         ];

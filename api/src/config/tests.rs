@@ -153,9 +153,22 @@ fn values_out_of_range_are_refused() {
         ("MAIL__PORT", "0"),
         ("MAIL__PORT", "65536"),
         ("MAIL__HOST", " "),
+        ("AUDIT__HEADS_INTERVAL_SECONDS", "0"),
+        ("AUDIT__HEADS_INTERVAL_SECONDS", "86401"),
     ] {
         let text = refusal("", &[(&format!("SOPWITH_{name}"), value)]);
         assert!(text.contains(&name.to_lowercase().replace("__", ".")), "{name}={value}: {text}");
+    }
+}
+
+#[test]
+fn a_key_for_heads_and_a_file_for_them_go_together() {
+    let (key, file) = (("SOPWITH_AUDIT__SIGNING_KEY_FILE", "7"), ("SOPWITH_AUDIT__HEADS_FILE", "8"));
+    let config = read("", &[key, file]).unwrap().audit;
+    assert_eq!((config.signing_key_file, config.heads_file), (Some("7".into()), Some("8".into())));
+    for (alone, missing) in [(key, "`audit.heads_file`"), (file, "`audit.signing_key_file`")] {
+        let said = refusal("", &[alone]);
+        assert!(said.contains(&format!("setting {missing} must be set")), "{said}");
     }
 }
 

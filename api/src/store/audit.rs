@@ -1,10 +1,12 @@
 //! The audit chain.
 
+mod chain;
+
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Cond;
 use sea_orm::{ActiveValue::Set, QueryOrder, QuerySelect};
 use sopwith_domain::access::Reach;
-use sopwith_domain::audit::{Broken, Entry, Walk};
+use sopwith_domain::audit::Entry;
 use sopwith_domain::ids::{PersonId, SopId, TeamId};
 use sopwith_domain::time::Timestamp;
 
@@ -14,6 +16,7 @@ use super::page::{self, Page, Window};
 use crate::error::{Error, Result};
 
 pub use audit_entry::Model as AuditRow;
+pub use chain::{end, expect, head, links, verify};
 
 /// An entry to be, before it has a place in the chain.
 #[derive(Debug, Clone)]
@@ -110,62 +113,6 @@ fn bytes(hash: &str) -> Result<[u8; 32]> {
     let mut out = [0; 32];
     hex::decode_to_slice(hash, &mut out).map_err(|_| Error::internal("a hash in the audit chain is malformed"))?;
     Ok(out)
-}
-
-/// What a walk over the whole chain found: its length, or where it is broken.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn verify(db: &impl Connection) -> Result<std::result::Result<i64, Broken>> {
-    const AT_ONCE: u64 = 1000;
-    let mut walk = Walk::default();
-    let mut last = i64::MIN;
-    loop {
-        let next = audit_entry::Entity::find().filter(audit_entry::Column::Seq.gt(last));
-        let rows = next.order_by_asc(audit_entry::Column::Seq).limit(AT_ONCE).all(db).await?;
-        for row in &rows {
-            last = row.seq;
-            if let Err(broken) = step(&mut walk, row) {
-                return Ok(Err(broken));
-            }
-        }
-        if !rows.is_empty() {
-            continue;
-        }
-        // The head is read after the entries: it may only be ahead of them by what was added meanwhile.
-        let head = audit_head::Entity::find_by_id(1).one(db).await?;
-        let (end, hash) = head.map_or((0, String::new()), |h| (h.seq, h.hash));
-        let added = audit_entry::Entity::find().filter(audit_entry::Column::Seq.gt(last)).count(db).await?;
-        if added == 0 {
-            return Ok(walk.finish(end, &hash));
-        }
-    }
-}
-
-fn step(walk: &mut Walk, row: &AuditRow) -> std::result::Result<(), Broken> {
-    let changed = || Broken::Changed(row.seq);
-    let value = |text: &str| serde_json::from_str(text).map_err(|_| changed());
-    let entry = Entry {
-        seq: row.seq,
-        at: Timestamp::from_micros(row.at),
-        actor: row.actor_id.map(|id| PersonId(id).to_string()),
-        on_behalf_of: row.on_behalf_of_id.map(|id| PersonId(id).to_string()),
-        via: row.via.clone(),
-        action: row.action.clone(),
-        object: row.object.clone(),
-        sop: row.sop_id.map(|id| SopId(id).to_string()),
-        team: row.team_id.map(|id| TeamId(id).to_string()),
-        old: value(&row.old_value)?,
-        new: value(&row.new_value)?,
-        reason: row.reason.clone(),
-        request_id: row.request_id.clone(),
-    };
-    // The value's text is part of what is kept: another spelling of the same value is a change too.
-    let spelled = |value: &serde_json::Value, text: &str| value.to_string().as_str() == text;
-    if !spelled(&entry.old, &row.old_value) || !spelled(&entry.new, &row.new_value) {
-        return Err(changed());
-    }
-    walk.step(&entry, &row.hash)
 }
 
 /// The entries of some actions on some objects, oldest first, whoever asks.

@@ -81,7 +81,9 @@ pub async fn mandates(db: &impl Connection, to: PersonId, now: Timestamp) -> Res
     Ok(rows.into_iter().filter_map(mandate).collect())
 }
 
-fn read(row: DelegationRow) -> Delegation {
+/// What was stored.
+#[must_use]
+pub fn read(row: DelegationRow) -> Delegation {
     Delegation {
         id: DelegationId(row.id),
         from: PersonId(row.from_id),

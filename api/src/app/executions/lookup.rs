@@ -143,12 +143,12 @@ impl Lookup {
         source: &str,
     ) -> Result<Vec<NewEntry>> {
         let mut entries = Vec::new();
-        let told = |key: &str| json!({"key": key, "source": source});
         for key in std::mem::take(&mut self.missing_teams) {
             let code_prefix = teams::free_prefix(db, &key).await?;
+            let told = json!({"key": key, "name": key, "codePrefix": code_prefix, "source": source});
             let new = NewTeam { id: TeamId(new_id()), key: key.clone(), name: key.clone(), code_prefix };
             let team = TeamId(teams::insert(db, permit, new, call.now).await.map_err(collided)?.id);
-            entries.push(record::plain(call, "team.created", team, Some(team), told(&key)));
+            entries.push(record::plain(call, "team.created", team, Some(team), told));
             self.teams.insert(key, team);
         }
         for key in std::mem::take(&mut self.missing_processes) {
@@ -156,7 +156,9 @@ impl Lookup {
             let input = ProcessInput { name: key.clone(), key: key.clone(), description, owner: None, team: None };
             let process = ProcessId(new_id());
             process_app::insert(db, call, permit, process, &input).await.map_err(collided)?;
-            entries.push(record::plain(call, "process.created", process, None, told(&key)));
+            let mut told = process_app::told(&input);
+            told["source"] = json!(source);
+            entries.push(record::plain(call, "process.created", process, None, told));
             self.processes.insert(key, process);
         }
         for (subject, actor) in std::mem::take(&mut self.actors) {
