@@ -22,7 +22,7 @@ struct Siege {
     request: String,
 }
 
-/// What a decision could have changed, and how often the chain tells of anything but people and refused decisions.
+/// What a decision could have changed, and how often the chain tells of anything but people and what was refused.
 const STATE: [&str; 7] = [
     "SELECT COUNT(*) FROM approval_decision WHERE withdrawn_at IS NULL",
     "SELECT COUNT(*) FROM approval_voice",
@@ -30,7 +30,7 @@ const STATE: [&str; 7] = [
     "SELECT CAST(COALESCE(SUM(stage), 0) AS bigint) FROM approval_request",
     "SELECT CAST(COALESCE(SUM(revision), 0) AS bigint) FROM version",
     "SELECT COUNT(*) FROM version WHERE state IN ('PUBLISHED', 'APPROVED')",
-    "SELECT COUNT(*) FROM audit_entry WHERE action <> 'approval.refused' AND action NOT LIKE 'person.%'",
+    "SELECT COUNT(*) FROM audit_entry WHERE action NOT LIKE '%refused' AND action NOT LIKE 'person.%'",
 ];
 
 const REFUSALS: &str = "query($object: ID!) { audit(filter: {action: \"approval.refused\", object: $object}, last: 1) {

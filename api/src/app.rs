@@ -33,6 +33,7 @@ use sopwith_domain::ids::{PersonId, SopId, VersionId};
 use sopwith_domain::lifecycle::{Effect, Procedure};
 use sopwith_domain::time::Timestamp;
 
+use crate::clock;
 use crate::error::Result;
 use crate::store::approvals::RequestRow;
 use crate::store::idempotency::{self, Keyed};
@@ -66,6 +67,14 @@ impl Call {
     /// Whether the actor may do something to a team, or to the organisation.
     fn permit(&self, action: Action, resource: Resource) -> Result<Permit> {
         Ok(decide(&self.actor, action, resource)?)
+    }
+
+    /// The same call as of this moment. What an actor may do is found out when a request comes in, and may have changed
+    /// while it waited for a lock: see [`crate::store::people::hold`]. An import says itself when things happen.
+    async fn anew(&self, db: &impl Connection) -> Result<Self> {
+        let now = if self.via == Via::Api { self.now.max(clock::now()) } else { self.now };
+        let actor = people::anew(db, &self.actor, now).await?;
+        Ok(Self { actor, now, ..self.clone() })
     }
 
     /// The procedure of an SOP, locked, with the permit for an action on it.

@@ -13,7 +13,7 @@ pub use head::{Comparison, Differs, Head, NotAHead, SignedHead};
 /// The hash before the first entry.
 pub const GENESIS: [u8; 32] = [0; 32];
 
-/// One change of state, or one refused attempt at a decision. Holds ids of people, never names.
+/// One change of state, or one attempt at one that was refused. Holds ids of people, never names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {

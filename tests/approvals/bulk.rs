@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::acts::{answer, draft_of};
 use crate::story::{look, person, place, submit, text};
-use crate::support::{World, both};
+use crate::support::{Backend, World, both, literal};
 
 const SUBMIT_ALL: &str =
     "mutation($input: VersionsSubmitInput!) { versionsSubmit(input: $input) { userErrors { code message path }
@@ -20,6 +20,22 @@ const HAND_OVER_ALL: &str =
 fn codes(payload: &Value) -> Vec<String> {
     let results = payload["results"].as_array().unwrap().iter();
     results.map(|item| item["userErrors"][0]["code"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// Has the database refuse every change of an SOP.
+async fn fail_updates_of(world: &World, sop: &str) {
+    let sop = literal(world, sop);
+    let sql = match world.backend {
+        Backend::Sqlite => format!(
+            "CREATE TRIGGER broken BEFORE UPDATE ON sop WHEN NEW.id = {sop} BEGIN SELECT RAISE(ABORT, 'broken'); END"
+        ),
+        Backend::Postgres => format!(
+            "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF NEW.id = {sop} THEN RAISE 'broken'; END IF; RETURN NEW; END $$;
+             CREATE TRIGGER broken BEFORE UPDATE ON sop FOR EACH ROW EXECUTE FUNCTION broken()"
+        ),
+    };
+    world.execute(&sql).await;
 }
 
 both! {
@@ -62,6 +78,33 @@ both! {
         let ann = world.client(&["author@ops", "approver@ops"], "ann");
         let own = ann.mutate(DECIDE_ALL, json!({"input": {"items": own}})).await;
         assert_eq!(codes(&own), ["FORBIDDEN", "FORBIDDEN"]);
+    }
+
+    async fn what_was_done_before_the_service_failed_is_told(world: World) {
+        let place = place(&world).await;
+        let mut items = Vec::new();
+        let mut sops = Vec::new();
+        let vic = person(&place.viewer).await;
+        for n in 0..4 {
+            let made = draft_of(&place, &format!("process-{n}"), &format!("Title {n}"), "LOW").await;
+            items.push(json!({"id": made.sop, "expectedRevision": look(&place.author, &made.sop).await["revision"], "ownerId": vic}));
+            sops.push(made.sop);
+        }
+        fail_updates_of(&world, &sops[2]).await;
+        let answer = place.author.send(HAND_OVER_ALL, json!({"input": {"items": items}})).await;
+        let results = answer.body["data"]["sopsHandOver"]["results"].as_array().unwrap().clone();
+        let owners: Vec<&Value> = results.iter().map(|item| &item["sop"]["owner"]["name"]).collect();
+        assert_eq!(owners, [&json!("vic"), &json!("vic"), &Value::Null, &Value::Null], "{answer:?}");
+        assert!(results[2].is_null() && results[3].is_null(), "{results:?}");
+        let errors = answer.body["errors"].as_array().unwrap().iter();
+        let errors: Vec<_> = errors.map(|e| (e["path"].clone(), text(&e["extensions"]["code"]))).collect();
+        let at = |n: usize| json!(["sopsHandOver", "results", n]);
+        assert_eq!(errors, [(at(2), "INTERNAL".to_owned()), (at(3), "UNAVAILABLE".to_owned())]);
+        let mut owned = Vec::new();
+        for sop in &sops {
+            owned.push(text(&look(&place.author, sop).await["owner"]["name"]));
+        }
+        assert_eq!(owned, ["vic", "vic", "ann", "ann"], "what is told is what is");
     }
 
     async fn hands_over_several(world: World) {

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::acts::{approve_for, delegate, require, stage};
-use crate::story::{WITHDRAW_DECISION, decide, draft, person, place, submit};
-use crate::support::{World, both};
+use crate::story::{WITHDRAW_DECISION, decide, draft, person, place, submit, text};
+use crate::support::{Client, World, both};
 
 const DECISIONS: &str = "query($id: ID!) { approvalRequest(id: $id) { state waitingFor { name }
     decisions { person { name } onBehalfOf { name } verdict withdrawnAt } } }";
@@ -40,6 +40,38 @@ both! {
         let audit = place.admin.ok(query, json!({"id": request})).await["audit"].clone();
         assert_eq!((&audit["totalCount"], &audit["nodes"][0]["oldValue"]["verdict"]), (&json!(1), &json!("APPROVE")));
         assert_eq!(place.viewer.refused(WITHDRAW_DECISION, take_back).await.code, "NOT_FOUND");
+    }
+
+    async fn that_were_taken_back_are_for_those_who_see_drafts(world: World) {
+        let place = place(&world).await;
+        require(&world, "MATERIAL", &[stage("Review", "reviewer", 1), stage("Approval", "approver", 2)], false).await;
+        let (ria, oda) = (world.client(&["viewer"], "ria"), world.client(&["approver"], "oda"));
+        person(&oda).await;
+        let made = draft(&place, &place.author, &place.process, "Reset a password").await;
+        let request = submit(&place.author, &made).await;
+        let rob = person(&place.reviewer).await;
+        delegate(&place.reviewer, &person(&ria).await, "reviewer").await;
+        approve_for(&ria, &request, &made.hash, &rob).await;
+        let seen = "query($id: ID!) { version(id: $id) { approvalRequests { decisions { person { name } comment withdrawnAt
+            onBehalfOf { name } delegation { reason } } stages { decisions { person { name } withdrawnAt } } } } }";
+        let told = async |who: &Client| {
+            let requests = who.ok(seen, json!({"id": made.version})).await["version"]["approvalRequests"].clone();
+            let names = |of: &Value| -> Vec<String> { of.as_array().unwrap().iter().map(|d| text(&d["person"]["name"])).collect() };
+            let stages = requests[0]["stages"].as_array().unwrap().iter().flat_map(|stage| names(&stage["decisions"]));
+            (names(&requests[0]["decisions"]), stages.collect::<Vec<_>>(), requests[0]["decisions"][0]["delegation"].clone())
+        };
+        // One changes their mind, twice.
+        decide(&oda, &request, &made.hash, "APPROVE", "hm").await;
+        oda.mutate(WITHDRAW_DECISION, json!({"input": {"requestId": request}})).await;
+        decide(&place.approver, &request, &made.hash, "APPROVE", "").await;
+        decide(&oda, &request, &made.hash, "APPROVE", "after all").await;
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let (all, standing) = (names(&["ria", "oda", "amy", "oda"]), names(&["ria", "amy", "oda"]));
+        let reason = json!({"reason": "on leave"});
+        assert_eq!(told(&place.author).await, (all.clone(), all.clone(), Value::Null));
+        assert_eq!(told(&place.reviewer).await, (all.clone(), all, reason.clone()), "it is theirs");
+        assert_eq!(told(&place.viewer).await, (standing.clone(), standing.clone(), Value::Null));
+        assert_eq!(told(&ria).await, (standing.clone(), standing, reason));
     }
 
     async fn by_a_delegate_free_both(world: World) {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::acts::draft_of;
 use crate::story::{
-    CREATE_SOP, CREATE_VERSION, DISCARD, RECORD, RETIRE, content, decide, look, place, process, published, text,
+    CREATE_SOP, CREATE_VERSION, DISCARD, Draft, RECORD, RETIRE, content, decide, look, place, process, published, text,
 };
 use crate::support::{Client, World, both};
 
@@ -87,6 +87,18 @@ both! {
         let input = json!({"id": made.sop, "expectedRevision": revision, "ownerId": id});
         place.author.mutate(crate::story::HAND_OVER, json!({"input": input})).await;
         assert_eq!(codes(&impact(&owner, &made.sop).await), Vec::<String>::new());
+        // Nor what only a draft of theirs says, where the version in force does not.
+        let other = draft_of(&place, "unlock", "Unlock an account", "LOW").await;
+        crate::story::publish(&place, &place.author, &other).await;
+        let mut next = content("Unlock an account");
+        next["scope"] = json!(format!("Not {code}."));
+        let next = place.author.mutate(CREATE_VERSION, json!({"input": {"sopId": other.sop, "content": next}})).await;
+        assert!(codes(&impact(&place.author, &made.sop).await).contains(&other.code));
+        assert_eq!(codes(&impact(&owner, &made.sop).await), Vec::<String>::new());
+        let (version, hash) = (text(&next["version"]["id"]), text(&next["version"]["contentHash"]));
+        let open = Draft { sop: other.sop.clone(), code: other.code.clone(), version, revision: 1, hash };
+        crate::story::publish(&place, &place.author, &open).await;
+        assert_eq!(codes(&impact(&owner, &made.sop).await), [other.code]);
     }
 
     async fn names_those_that_it_succeeded(world: World) {

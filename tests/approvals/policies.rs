@@ -175,7 +175,10 @@ both! {
         // In review it shows the request's own stages, and leaves out who was heard.
         crate::acts::require(&world, "MATERIAL", &[stage("Review", "reviewer", 1), stage("Approval", "approver", 2)], false).await;
         let request = submit(&ann, &made).await;
-        crate::acts::require(&world, "MATERIAL", &[stage("Only", "approver", 1)], false).await;
+        // By whom it is decided does not change with the policy.
+        crate::acts::require(&world, "MATERIAL", &[stage("Only", "manager", 1)], false).await;
+        let seen = preview(&ann).await;
+        assert_eq!(names(&seen["stages"]), [vec!["rob".to_owned()], vec!["amy".to_owned(), "oda".to_owned()]], "{seen}");
         crate::story::decide(&place.reviewer, &request, &made.hash, "APPROVE", "").await;
         crate::story::decide(&place.approver, &request, &made.hash, "APPROVE", "").await;
         let seen = preview(&ann).await;

@@ -9,6 +9,10 @@ use crate::story::{
 /// A change to content, and what it is called.
 type Change = (&'static str, Box<dyn Fn(&mut Value) + Send>);
 
+const SUBMISSION_REFUSALS: &str = "query($object: ID!) {
+    audit(filter: {action: \"version.submission_refused\", object: $object}, last: 1) {
+    totalCount nodes { actor { name } newValue reason } } }";
+
 both! {
     async fn editing_after_an_approval_asks_for_it_anew(world: World) {
         let siege = Siege::lay(world).await;
@@ -176,6 +180,7 @@ both! {
             steps("removed", |all, _| drop(all.pop())), steps("reordered", |all, _| all.reverse()),
             steps("renamed", |all, _| all[0]["key"] = json!("verify")),
         ];
+        let mut tried = 0;
         for (what, change) in heavy {
             let mut changed = content("Reset a password");
             changed["steps"][0]["instruction"] = json!("Confirm who is on the phone.");
@@ -189,7 +194,25 @@ both! {
             assert!(refusal.code == "INVALID" && path.starts_with("content.steps"), "{what}: {refusal:?}");
             assert!(refusal.message.contains("editorial"), "{what}: {refusal:?}");
             assert_eq!(state(&world).await, before, "{what}");
+            // Who tried it, and with what, is on record.
+            let told = place.admin.ok(SUBMISSION_REFUSALS, json!({"object": version})).await["audit"].clone();
+            tried += 1;
+            let own = json!({"kind": "EDITORIAL", "content": edited["version"]["contentHash"], "code": "INVALID"});
+            assert_eq!((&told["totalCount"], &told["nodes"][0]["actor"]["name"], &told["nodes"][0]["newValue"]),
+                (&json!(tried), &json!("ann"), &own), "{what}: {told}");
+            assert!(text(&told["nodes"][0]["reason"]).contains("editorial"), "{what}: {told}");
         }
+        // Who may not submit at all is on record too, whatever the change is; who only forgot something is not.
+        let revision_now = json!({"input": {"id": version, "expectedRevision": revision}});
+        assert_eq!(place.reviewer.refused(SUBMIT, revision_now).await.code, "FORBIDDEN");
+        let told = place.admin.ok(SUBMISSION_REFUSALS, json!({"object": version})).await["audit"].clone();
+        assert_eq!((&told["totalCount"], &told["nodes"][0]["newValue"]["code"]), (&json!(tried + 1), &json!("FORBIDDEN")));
+        let empty = draft_of(&place, "unlock", "Unlock an account", "LOW").await;
+        let input = json!({"id": empty.version, "expectedRevision": 1, "content": {"title": "Unlock an account"}});
+        place.author.mutate(EDIT, json!({"input": input})).await;
+        assert_eq!(place.author.refused(SUBMIT, json!({"input": {"id": empty.version, "expectedRevision": 2}})).await.code, "INVALID");
+        let told = place.admin.ok(SUBMISSION_REFUSALS, json!({"object": empty.version})).await["audit"].clone();
+        assert_eq!(told["totalCount"], 0);
         // What is heavy goes the heavier way: the approver alone does not do.
         let mut changed = content("Reset a password");
         changed["steps"][0]["role"] = json!("manager");

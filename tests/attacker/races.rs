@@ -1,8 +1,13 @@
 //! By being quicker than the rules: the same voice several times at once, and decisions against withdrawals.
 
+use std::time::Duration;
+
+use sea_orm::ConnectionTrait as _;
+
 use super::*;
 use crate::acts::{delegate, draft_of, require, stage};
-use crate::story::{WITHDRAW, person};
+use crate::story::{CREATE_GRANT, WITHDRAW, person};
+use crate::support::{Backend, connect, literal};
 
 /// How often each race is run: the outcome must not depend on luck.
 const ROUNDS: usize = 6;
@@ -41,6 +46,28 @@ async fn requests(world: &World, needs: i64) -> (Place, Vec<(Draft, String)>) {
     (place, all)
 }
 
+/// How long what somebody else holds is held: long enough that a request has come in and waits.
+const HELD: Duration = Duration::from_secs(1);
+
+/// What a decision is answered that comes in while somebody else changes something and holds what it needs.
+async fn while_held(world: &World, sql: &str, who: &Client, input: Value) -> Value {
+    let connection = connect(world.db.url()).await.unwrap();
+    let (begin, hold) = match world.backend {
+        Backend::Sqlite => ("BEGIN IMMEDIATE", "SELECT 1"),
+        Backend::Postgres => ("BEGIN", "SELECT id FROM sop FOR UPDATE"),
+    };
+    for statement in [begin, hold, sql] {
+        connection.execute_unprepared(statement).await.unwrap();
+    }
+    let who = who.clone();
+    let waiting = tokio::spawn(async move { who.ok(DECIDE, input).await });
+    tokio::time::sleep(HELD).await;
+    assert!(!waiting.is_finished(), "nothing was waited for");
+    connection.execute_unprepared("COMMIT").await.unwrap();
+    connection.close().await.unwrap();
+    waiting.await.unwrap()
+}
+
 /// Exactly one voice is heard in each request, the others are refused, and each refusal is on record.
 async fn heard_once(world: &World, place: &Place, all: &[(Draft, String)], attempts: &[(Client, Option<String>)]) {
     for (made, request) in all {
@@ -74,6 +101,38 @@ both! {
         }
         let attempts = [(place.reviewer.clone(), None), (dora, Some(rob.clone())), (eve, Some(rob))];
         heard_once(&world, &place, &all, &attempts).await;
+    }
+
+    async fn a_delegation_or_a_role_that_ends_while_the_decision_waits(world: World) {
+        let (place, all) = requests(&world, 3).await;
+        let dora = world.client(&["viewer"], "dora");
+        let (rob, vic) = (person(&place.reviewer).await, person(&place.viewer).await);
+        let delegation = delegate(&place.reviewer, &person(&dora).await, "reviewer").await;
+        let grant = json!({"input": {"personId": vic, "role": "reviewer", "teamId": place.team}});
+        let grant = text(&place.admin.mutate(CREATE_GRANT, grant).await["grant"]["id"]);
+        let ended = format!("UPDATE delegation SET revoked_at = created_at + 1, revoked_by_id = from_id WHERE id = {}", literal(&world, &delegation));
+        let taken = format!("DELETE FROM role_grant WHERE id = {}", literal(&world, &grant));
+        let attempts = [(&dora, Some(rob.as_str()), ended), (&place.viewer, None, taken)];
+        for ((who, behalf, sql), (made, request)) in attempts.into_iter().zip(&all) {
+            let waiting = while_held(&world, &sql, who, answer(request, &made.hash, "APPROVE", behalf)).await;
+            let code = &waiting["approvalDecide"]["userErrors"][0]["code"];
+            assert!(code == "FORBIDDEN" || code == "NOT_FOUND", "{waiting}");
+            let told = place.admin.ok(REFUSALS, json!({"object": request})).await;
+            assert_eq!(told["audit"]["totalCount"], json!(1));
+        }
+        assert_eq!(world.query_i64("SELECT COUNT(*) FROM approval_decision").await, 0);
+        sound(&world).await;
+    }
+
+    async fn a_decision_that_waits_is_dated_when_it_is_taken(world: World) {
+        let (place, all) = requests(&world, 3).await;
+        let (made, request) = &all[0];
+        let before = chrono::Utc::now();
+        let answered = while_held(&world, "SELECT 1", &place.reviewer, answer(request, &made.hash, "APPROVE", None)).await;
+        assert_eq!(answered["approvalDecide"]["userErrors"], json!([]), "{answered}");
+        let decided = world.query_i64("SELECT decided_at FROM approval_decision").await;
+        let waited = decided - before.timestamp_micros();
+        assert!(waited >= HELD.as_micros().try_into().unwrap(), "{waited} µs after it was sent");
     }
 
     async fn accounts_of_one_person_at_once(world: World) {

@@ -3,16 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::story::{place, published, text};
-use crate::support::{Backend, World, both};
-
-/// An id of the API as a literal of the database's.
-fn literal(world: &World, id: &str) -> String {
-    let hex = id.split_once('_').unwrap().1;
-    match world.backend {
-        Backend::Sqlite => format!("X'{hex}'"),
-        Backend::Postgres => format!("'{hex}'::uuid"),
-    }
-}
+use crate::support::{World, both, literal};
 
 /// Adds an entry to the end of the chain as a service would, hashed here by hand.
 async fn append(world: &World, actor: &str, behalf: &str) -> i64 {

@@ -299,6 +299,21 @@ both! {
         assert_eq!(witness.lines(), before);
     }
 
+    async fn a_chain_that_was_emptied_is_not_taken_for_a_new_one(world: World) {
+        let mut world = world;
+        let witness = Witness::new(&world, "1").await;
+        witnessed(&mut world, &witness).await;
+        unguard(&world).await;
+        world.execute("DELETE FROM audit_entry").await;
+        world.execute(&format!("UPDATE audit_head SET seq = 0, hash = '{}'", "0".repeat(64))).await;
+        let before = witness.lines();
+        witness.begin(&mut world).await;
+        world.server.log_entry(|line| line["job"] == "audit_head" && line["level"] == "ERROR").await;
+        assert!(failures(&world).await >= 1);
+        world.server.stop_gracefully().await;
+        assert_eq!(witness.lines(), before);
+    }
+
     async fn a_chain_that_was_cut_off_is_found_out(world: World) {
         let mut world = world;
         let witness = Witness::new(&world, "1").await;

@@ -126,6 +126,25 @@ both! {
         assert!(text(&closed["reasons"].as_array().unwrap().last().unwrap()["message"]).contains("APPROVED"), "{closed}");
     }
 
+    async fn knows_the_accounts_of_a_delegate(world: World) {
+        let place = place(&world).await;
+        let made = draft(&place, &place.author, &place.process, "Reset a password").await;
+        let request = submit(&place.author, &made).await;
+        let on = json!({"approvalRequestId": request});
+        let dora = world.client(&["viewer"], "dora");
+        let id = person(&dora).await;
+        crate::acts::delegate(&place.reviewer, &id, "reviewer").await;
+        assert_eq!(short(&explain(&place.admin, &id, "DECIDE", on.clone()).await).0, "yes");
+        // She turns out to be the delegator with another account.
+        let rob = place.reviewer.ok("{ me { person { email } } }", json!({})).await["me"]["person"]["email"].clone();
+        let dora = dora.with_claim("email", rob);
+        person(&dora).await;
+        for asker in [&place.admin, &dora] {
+            let told = explain(asker, &id, "DECIDE", on.clone()).await;
+            assert_eq!(short(&told), ("no", vec!["ALLOWS DELEGATION".to_owned(), "FORBIDS REQUEST".to_owned()]));
+        }
+    }
+
     async fn tells_nobody_of_what_they_do_not_see(world: World) {
         let place = place(&world).await;
         let public = crate::story::published(&place, "Reset a password").await;

@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
+use crate::acts::{answer, delegate};
 use crate::story::{
     CREATE_COMMENT, CREATE_DELEGATION, CREATE_GRANT, CREATE_POLICY, CREATE_PROCESS, CREATE_ROLE, CREATE_SOP,
     CREATE_TEAM, CREATE_TOKEN, CREATE_VERSION, DAY, DECIDE, DISCARD, Place, REPLY, RETIRE, REVIVE, SUBMIT, content,
-    from_now, look, place, process, submit, text,
+    from_now, look, person, place, process, submit, text,
 };
 use crate::support::{Client, World, both};
 
@@ -204,6 +205,26 @@ both! {
             assert_eq!(count(&world, case.table).await, before + 1, "{}", case.query);
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    async fn also_when_the_first_time_took_the_right_away(world: World) {
+        // Whoever decides by a delegation alone sees a request as long as it is open.
+        let place = place(&world).await;
+        let dora = world.client(&["viewer"], "dora");
+        delegate(&place.reviewer, &person(&dora).await, "reviewer").await;
+        let made = super::fresh(&place, "rejected", "Rejected").await;
+        let request = submit(&place.author, &made).await;
+        let mut input = answer(&request, &made.hash, "REJECT", Some(&person(&place.reviewer).await));
+        input["input"]["idempotencyKey"] = json!("once");
+        for _ in 0..2 {
+            dora.mutate(DECIDE, input.clone()).await;
+        }
+        assert_eq!(dora.ok("query($id: ID!) { approvalRequest(id: $id) { id } }", json!({"id": request})).await["approvalRequest"], Value::Null);
+        assert_eq!(count(&world, "approval_decision").await, 1);
+        assert_eq!(world.query_i64("SELECT COUNT(*) FROM audit_entry WHERE action = 'approval.refused'").await, 0);
+        // The same key is nobody else's way to learn of it.
+        let vic = place.viewer.refused(DECIDE, input).await;
+        assert_eq!(vic.code, "NOT_FOUND");
     }
 
     async fn keys_are_each_persons_and_each_operations_own(world: World) {

@@ -18,7 +18,8 @@ const PROCESSES: &str =
     "{ processes(first: 100) { nodes { key team { key } owner { name } documented sop { code owner { name } } } } }";
 const OPEN: &str = "{ sops(first: 100) { nodes { openRequest { state stages { name } } } } }";
 const SUCCESSORS: &str =
-    "{ sops(first: 100) { nodes { successor { code } versions(first: 3) { totalCount nodes { label } } } } }";
+    "{ sops(first: 100) { nodes { successor { code } versions(first: 3) { totalCount nodes { label } }
+    oldest: versions(last: 1) { pageInfo { hasPreviousPage } nodes { label } } } } }";
 const TOKENS: &str = "{ apiTokens(first: 100) { nodes { name person { name grants { role } }
     createdBy { name grants { role source } } } } }";
 const NODES: &str = "query($ids: [ID!]!) { nodes(ids: $ids) { id ... on Sop { owner { name } } } }";

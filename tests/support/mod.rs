@@ -174,3 +174,12 @@ fn skip(why: &str) {
         std::io::stderr().write_all(line.as_bytes()).expect("stderr is open");
     });
 }
+
+/// An id of the API as a literal of the database's.
+pub fn literal(world: &World, id: &str) -> String {
+    let hex = id.split_once('_').unwrap().1;
+    match world.backend {
+        Backend::Sqlite => format!("X'{hex}'"),
+        Backend::Postgres => format!("'{hex}'::uuid"),
+    }
+}

@@ -171,6 +171,7 @@ async fn revoke_once(call: &Call, id: GrantId) -> Result<GrantId> {
     if grant.source == RoleSource::Claim.as_str() {
         return Err(Refusal::conflict("this grant comes from the person's token: take it away there").into());
     }
+    people::claim(&tx, PersonId(grant.person_id)).await?;
     people::revoke(&tx, &permit, id).await?;
     let mut entry = record::plain(call, "grant.revoked", id, team, Value::Null);
     entry.old = told(&grant);

@@ -64,11 +64,15 @@ async fn decide_once(call: &Call, input: &DecisionInput, key: Option<&Idempotenc
     }
     let tx = call.store.begin().await?;
     let sop = SopId(find(&tx, input.request).await?.sop_id);
-    // Locked first, and looked at again: it may have been closed in the meantime.
-    let (mut procedure, _) = call.open(&tx, sop, Action::ReadDraft).await.map_err(hidden)?;
+    // Before anything else: whose decision closed the request may see it no more, and asks again all the same.
     if call.made_before(&tx, "approvalDecide", key, input.request.0).await?.is_some() {
         return Ok(Decided { request: input.request, anew: false });
     }
+    // Locked first, and looked at again: it may have been closed in the meantime, and the actor's role taken away.
+    let (mut procedure, _) = call.open(&tx, sop, Action::ReadDraft).await.map_err(hidden)?;
+    let parties: Vec<PersonId> = [Some(call.actor.person), input.on_behalf_of].into_iter().flatten().collect();
+    people::hold(&tx, &parties).await?;
+    let call = &call.anew(&tx).await?;
     let row = find(&tx, input.request).await?;
     if row.closed_at.is_some() {
         return Err(Refusal::conflict(format!("the request is {}", row.state)).into());
@@ -84,7 +88,6 @@ async fn decide_once(call: &Call, input: &DecisionInput, key: Option<&Idempotenc
     };
     if let Some(request) = &mut procedure.request {
         // Those who are about to have a part in it, too.
-        let parties = [Some(call.actor.person), input.on_behalf_of].into_iter().flatten().collect();
         request.accounts.join(&accounts::of(&tx, parties).await?);
     }
     let (who, mandates) = (call.actor.candidate(), &call.actor.mandates);

@@ -12,7 +12,7 @@ use super::{Call, IdempotencyKey, record};
 use crate::clock::new_id;
 use crate::error::Result;
 use crate::store::delegations::{self as stored, DelegationRow};
-use crate::store::{accounts, audit, retry, teams};
+use crate::store::{accounts, audit, people, retry, teams};
 
 /// The most delegations that somebody may have given at a time: each is looked at with every request of who got it.
 pub const MAX_GIVEN: u64 = 50;
@@ -94,6 +94,7 @@ pub async fn revoke(call: &Call, id: DelegationId) -> Result<DelegationId> {
                 Refusal::forbidden("a delegation is ended by whoever gave or got it, or who manages access").into()
             );
         }
+        people::claim(&tx, PersonId(row.from_id)).await?;
         stored::revoke(&tx, &permit, id, call.actor.person, call.now).await?;
         let mut entry = record::plain(call, "delegation.revoked", id, row.team_id.map(TeamId), Value::Null);
         entry.old = told(&stored::read(row));

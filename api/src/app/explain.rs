@@ -83,20 +83,23 @@ pub async fn explain(call: &Call, person: PersonId, action: Action, object: Obje
     if stored::by_ids(db, &[person.0]).await?.is_empty() {
         return Err(Refusal::NotFound("person").into());
     }
-    let about = About::find(db, object).await?;
+    let mut about = About::find(db, object).await?;
     if about.hidden_from(&call.actor).is_some() {
         return Err(Refusal::NotFound(about.what()).into());
     }
     // What the stages of a request are, and what it says to somebody, is told to those who see it.
     let tells = about.shows_drafts_to(&call.actor);
     if person == call.actor.person {
+        about.know(db, &call.actor).await?;
         return Ok(put(&about, &call.actor, action, tells, call.now));
     }
     about.with(action, |resource| decide(&call.actor, Action::ReadAccess, resource))?;
     if !tells {
         return Err(Refusal::forbidden("to see why others may do this you must see the drafts of this SOP").into());
     }
-    Ok(put(&about, &people::as_stored(db, person, call.now).await?, action, tells, call.now))
+    let actor = people::as_stored(db, person, call.now).await?;
+    about.know(db, &actor).await?;
+    Ok(put(&about, &actor, action, tells, call.now))
 }
 
 /// The judgement of what an actor may do to what was found, with what the approval request says to it.

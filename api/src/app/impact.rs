@@ -1,5 +1,7 @@
 //! What the retirement of an SOP would touch.
 
+use std::collections::BTreeMap;
+
 use sopwith_domain::access::{Action, Resource};
 use sopwith_domain::error::Refusal;
 use sopwith_domain::ids::SopId;
@@ -13,8 +15,8 @@ use crate::store::{Uuid, dependents, procedures, sops};
 pub struct Impact {
     /// Runs of it that have neither an end nor an outcome.
     pub running: u64,
-    /// SOPs whose version in force, or open one, names its code.
-    pub referring: Vec<Uuid>,
+    /// SOPs whose version in force, or open one, names its code; with each whether it is the one in force that does.
+    pub referring: BTreeMap<Uuid, bool>,
     /// Retired SOPs that name it as their successor.
     pub succeeded: Vec<Uuid>,
 }
@@ -29,10 +31,12 @@ pub async fn of_retirement(call: &Call, sop: SopId) -> Result<Impact> {
     call.permit(Action::ReadDraft, Resource::Sop(&super::facts(&procedure)))?;
     let row = sops::by_ids(db, &[sop.0]).await?.pop().ok_or(Refusal::NotFound("SOP"))?;
     let naming = dependents::documents_with(db, &row.code).await?;
-    let referring = naming.into_iter().filter(|(id, text)| *id != sop.0 && names(text, &row.code)).map(|(id, _)| id);
-    let mut referring: Vec<Uuid> = referring.collect();
-    referring.sort_unstable();
-    referring.dedup();
+    let mut referring = BTreeMap::new();
+    for (other, published, text) in naming {
+        if other != sop.0 && names(&text, &row.code) {
+            *referring.entry(other).or_default() |= published;
+        }
+    }
     Ok(Impact {
         running: dependents::running(db, sop).await?,
         referring,

@@ -67,6 +67,22 @@ pub async fn actor(store: &Store, bearer: &Bearer, now: Timestamp, request_id: &
     }
 }
 
+/// The same actor with what grants and delegations give by now. What the token in hand says stays said; an API token,
+/// whose scopes never change, is looked up once per request.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn anew(db: &impl Connection, actor: &Actor, now: Timestamp) -> Result<Actor> {
+    if actor.roles.iter().any(|held| held.origin.source == RoleSource::Token) {
+        return Ok(actor.clone());
+    }
+    let claimed = actor.roles.iter().filter(|held| held.origin.source == RoleSource::Claim);
+    let claimed = claimed.map(|held| (held.role.clone(), held.team)).collect();
+    let roles = people::held_roles(db, actor.person, claimed, now).await?;
+    let mandates = delegations::mandates(db, actor.person, now).await?;
+    Ok(Actor { roles, mandates, ..actor.clone() })
+}
+
 /// Refuses whom nothing can be given to: who does not exist, and API tokens, which have their scopes and no more.
 ///
 /// # Errors

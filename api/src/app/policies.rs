@@ -8,7 +8,7 @@ use sopwith_domain::ids::{PersonId, PolicyId, SopId, TeamId, VersionId};
 use sopwith_domain::lifecycle::VersionState;
 use sopwith_domain::policy::{Fit, Policy, PolicyKind, Risk, Stage, consider};
 
-use super::versions::review_data;
+use super::versions::{deciders, review_data};
 use super::{Call, IdempotencyKey, record};
 use crate::clock::new_id;
 use crate::error::Result;
@@ -196,11 +196,14 @@ pub async fn preview(call: &Call, version: VersionId) -> Result<Preview> {
     let db = call.store.read();
     let (procedure, _) = call.look_by_version(db, version, Action::ReadDraft).await?;
     let found = procedure.version(version).ok_or(Refusal::NotFound("version"))?;
-    let data = review_data(db, call, &procedure, found.kind.into()).await?;
     if let Some(request) = procedure.request.as_ref().filter(|_| found.state == VersionState::InReview) {
+        // By the policy as it was, whatever it has become.
+        let (people, accounts) = deciders(db, call, &procedure, &request.stages).await?;
+        let mut request = request.clone();
+        request.accounts.join(&accounts);
         let able = |stage: &Stage| {
             let could = |c: &&Candidate| c.holds(stage, procedure.team) && request.free_to_decide(c.person).is_ok();
-            data.people.iter().filter(could).map(|c| c.person).collect()
+            people.iter().filter(could).map(|c| c.person).collect()
         };
         let stages = request.stages.iter().map(|stage| (stage.clone(), able(stage))).collect();
         let current = Some(request.stage);
@@ -209,6 +212,7 @@ pub async fn preview(call: &Call, version: VersionId) -> Result<Preview> {
     if found.state != VersionState::Draft {
         return Err(Refusal::conflict(format!("the version is {}: nothing is to be decided", found.state)).into());
     }
+    let data = review_data(db, call, &procedure, found.kind.into()).await?;
     let excluded = &found.contributors;
     let barred: Vec<PersonId> = excluded.iter().map(|p| data.accounts.holder(*p)).collect();
     let able = |stage: &Stage| {

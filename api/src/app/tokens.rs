@@ -79,7 +79,6 @@ fn profile(id: TokenId, terms: &Terms) -> Profile {
 fn told(person: PersonId, terms: &Terms) -> Value {
     json!({
         "person": person.to_string(),
-        "name": terms.name,
         "source": terms.source,
         "scopes": terms.scopes,
         "team": terms.team.map(|team| team.to_string()),

@@ -1,19 +1,20 @@
 //! Versions: drafts, edits, submission, giving up.
 
+use serde_json::json;
 use sopwith_domain::access::Action;
 use sopwith_domain::approval::{Accounts, Candidate};
 use sopwith_domain::content::{ChangeKind, ChangeLog, Content, Document, MAX_DOCUMENT};
 use sopwith_domain::error::{Problem, Refusal};
-use sopwith_domain::ids::{RequestId, SopId, VersionId};
+use sopwith_domain::ids::{RequestId, SopId, TeamId, VersionId};
 use sopwith_domain::lifecycle::{Procedure, Reviewed, Submission};
-use sopwith_domain::policy::{Policy, PolicyKind, select};
+use sopwith_domain::policy::{Policy, PolicyKind, Stage, select};
 use sopwith_domain::time::Timestamp;
 
 use super::sops::draft;
-use super::{Call, IdempotencyKey};
+use super::{Call, IdempotencyKey, record};
 use crate::clock::new_id;
 use crate::error::{Error, Result};
-use crate::store::{Connection, accounts, comments, contents, people, policies, retry};
+use crate::store::{Connection, accounts, audit, comments, contents, people, policies, retry, sops};
 
 /// What a draft is to begin with.
 #[derive(Debug, Clone)]
@@ -98,39 +99,62 @@ pub async fn edit(call: &Call, version: VersionId, revision: i64, document: Docu
     .await
 }
 
-/// Freezes a draft and asks for its approval.
+/// Freezes a draft and asks for its approval. Who may not, and a change that is called editorial and is not let pass, is
+/// recorded in a transaction of its own.
 ///
 /// # Errors
 /// Those of [`Procedure::submit`]; `Forbidden` without the permission.
 pub async fn submit(call: &Call, version: VersionId, revision: i64, key: Option<IdempotencyKey>) -> Result<RequestId> {
-    retry(|| async {
-        let tx = call.store.begin().await?;
-        let (procedure, permit) = call.open_by_version(&tx, version, Action::EditSop).await?;
-        let request = RequestId(new_id());
-        if let Some(made) = call.made_before(&tx, "versionSubmit", key.as_ref(), request.0).await? {
-            return Ok(RequestId(made));
-        }
-        let document = document_of(&tx, &procedure, version).await?;
-        let in_force = match procedure.in_force() {
-            Some(v) => Some(contents::get(&tx, &v.content.to_string()).await?),
-            None => None,
-        };
-        let data = review_data(&tx, call, &procedure, document.kind.into()).await?;
-        let open_threads = comments::open_threads(&tx, version.0).await?;
-        let review = data.reviewed(request, open_threads, call.now);
-        let given = Submission {
-            version,
-            revision,
-            submitter: call.actor.person,
-            document: &document,
-            in_force: in_force.as_ref(),
-        };
-        let effects = procedure.submit(&given, &review)?;
-        call.carry_out(&tx, &permit, &procedure, &effects).await?;
-        tx.commit().await?;
-        Ok(request)
-    })
-    .await
+    let answer = retry(|| submit_once(call, version, revision, key.as_ref())).await;
+    if let Err(Error::Refused(why @ (Refusal::Forbidden(_) | Refusal::Invalid(_)))) = &answer {
+        retry(|| record_refusal(call, version, why)).await?;
+    }
+    answer
+}
+
+async fn submit_once(
+    call: &Call,
+    version: VersionId,
+    revision: i64,
+    key: Option<&IdempotencyKey>,
+) -> Result<RequestId> {
+    let tx = call.store.begin().await?;
+    let (procedure, permit) = call.open_by_version(&tx, version, Action::EditSop).await?;
+    let request = RequestId(new_id());
+    if let Some(made) = call.made_before(&tx, "versionSubmit", key, request.0).await? {
+        return Ok(RequestId(made));
+    }
+    let document = document_of(&tx, &procedure, version).await?;
+    let in_force = match procedure.in_force() {
+        Some(v) => Some(contents::get(&tx, &v.content.to_string()).await?),
+        None => None,
+    };
+    let data = review_data(&tx, call, &procedure, document.kind.into()).await?;
+    let open_threads = comments::open_threads(&tx, version.0).await?;
+    let review = data.reviewed(request, open_threads, call.now);
+    let (submitter, document, in_force) = (call.actor.person, &document, in_force.as_ref());
+    let given = Submission { version, revision, submitter, document, in_force };
+    let effects = procedure.submit(&given, &review)?;
+    call.carry_out(&tx, &permit, &procedure, &effects).await?;
+    tx.commit().await?;
+    Ok(request)
+}
+
+/// That a material draft is not complete yet is no attempt at anything.
+async fn record_refusal(call: &Call, version: VersionId, why: &Refusal) -> Result<()> {
+    let tx = call.store.begin().await?;
+    let Some(row) = sops::versions_by_ids(&tx, &[version.0]).await?.pop() else { return Ok(()) };
+    if matches!(why, Refusal::Invalid(_)) && row.kind != ChangeKind::Editorial.as_str() {
+        return Ok(());
+    }
+    let Some(sop) = sops::by_ids(&tx, &[row.sop_id]).await?.pop() else { return Ok(()) };
+    let new = json!({"kind": row.kind, "content": row.content_hash, "code": why.code()});
+    let mut entry = record::plain(call, "version.submission_refused", version, Some(TeamId(sop.team_id)), new);
+    entry.sop = Some(SopId(sop.id));
+    entry.reason = Some(why.told());
+    audit::append(&tx, vec![entry]).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Gives a version up.
@@ -173,11 +197,24 @@ pub(super) async fn review_data(
     let policies = policies::of_kind(db, kind).await?;
     let policy = select(&policies, kind, procedure.team, procedure.risk).cloned();
     let policy = policy.ok_or_else(|| Error::internal(format!("there is no policy for {kind}")))?;
-    let roles: Vec<String> = policy.stages.iter().map(|s| s.role.clone()).collect();
+    let (people, accounts) = deciders(db, call, procedure, &policy.stages).await?;
+    Ok(ReviewData { policy, people, accounts })
+}
+
+/// Everyone who holds a role that these stages name, and which accounts of theirs, of the contributors and of the actor
+/// are one person's.
+pub(super) async fn deciders(
+    db: &impl Connection,
+    call: &Call,
+    procedure: &Procedure,
+    stages: &[Stage],
+) -> Result<(Vec<Candidate>, Accounts)> {
+    let roles: Vec<String> = stages.iter().map(|s| s.role.clone()).collect();
     let people = people::candidates(db, &roles, call.now).await?;
     let contributors = procedure.open_version().map(|v| v.contributors.clone()).unwrap_or_default();
     let involved = people.iter().map(|c| c.person).chain(contributors).chain([call.actor.person]);
-    Ok(ReviewData { accounts: accounts::of(db, involved.collect()).await?, people, policy })
+    let accounts = accounts::of(db, involved.collect()).await?;
+    Ok((people, accounts))
 }
 
 /// What all the versions of a procedure say, so that no key of theirs is given to another step.

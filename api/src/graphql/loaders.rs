@@ -23,7 +23,7 @@ use crate::store::page::Page;
 use crate::store::people::{self, Grant, Person};
 use crate::store::policies::{self, StoredPolicy};
 use crate::store::processes::{self, Process};
-use crate::store::sops::{self, Newest, VersionCount, VersionRow};
+use crate::store::sops::{self, Outermost, VersionCount, VersionRow};
 use crate::store::teams::{self, Team};
 use crate::store::tokens::{self, TokenRow};
 use crate::telemetry::statements;
@@ -100,8 +100,8 @@ keys! {
     VersionKey(Uuid);
     /// The version in force and the open one, by SOP.
     CurrentVersionsKey(Uuid);
-    /// The first page of the versions of an SOP.
-    NewestVersionsKey(Newest);
+    /// The first page of the versions of an SOP, or the last.
+    OutermostVersionsKey(Outermost);
     /// How many versions there are, by SOP.
     VersionCountKey(Uuid);
     /// A document by hash.
@@ -192,9 +192,9 @@ loaders! {
     CurrentVersionsKey => Vec<VersionRow>, |db, ids, keys, _call| {
         Ok(grouped(keys, sops::current_versions_of(db, &ids).await?, |v| CurrentVersionsKey(v.sop_id)))
     };
-    NewestVersionsKey => Page<VersionRow>, |db, ids, _keys, _call| {
-        let pages = sops::newest_versions_of(db, &ids).await?;
-        Ok(pages.into_iter().map(|(newest, page)| (NewestVersionsKey(newest), page)).collect())
+    OutermostVersionsKey => Page<VersionRow>, |db, ids, _keys, _call| {
+        let pages = sops::outermost_versions_of(db, &ids).await?;
+        Ok(pages.into_iter().map(|(outermost, page)| (OutermostVersionsKey(outermost), page)).collect())
     };
     VersionCountKey => VersionCount, |db, ids, _keys, _call| {
         let counts = sops::version_counts_of(db, &ids).await?;

@@ -83,16 +83,14 @@ impl Signer {
     /// Signs the head of the chain, if it has moved since the last one that was written. A chain that does not have
     /// that one any more is not signed: it was rewritten, or is another.
     async fn sign(&self) -> Result<()> {
-        let Some((seq, hash)) = audit::head(self.store.read()).await?.filter(|(seq, _)| *seq > 0) else {
+        let last = self.blocking(Heads::last).await?;
+        if let Some(last) = &last {
+            audit::expect(self.store.read(), last.head.seq, &last.head.hash).await?;
+        }
+        let signed_up_to = last.map_or(0, |last| last.head.seq);
+        let Some((seq, hash)) = audit::head(self.store.read()).await?.filter(|(seq, _)| *seq > signed_up_to) else {
             return Ok(());
         };
-        let last = self.blocking(Heads::last).await?;
-        if let Some(last) = last {
-            audit::expect(self.store.read(), last.head.seq, &last.head.hash).await?;
-            if last.head.seq == seq {
-                return Ok(());
-            }
-        }
         audit::expect(self.store.read(), seq, &hash).await?;
         let signed = self.heads.sign(seq, hash, clock::now());
         // The line first: what carries the log away does so also when the file cannot be written.

@@ -22,12 +22,12 @@ pub async fn running(db: &impl Connection, id: SopId) -> Result<u64> {
     Ok(open.count(db).await?)
 }
 
-/// What versions in force or open say, by SOP, where the text of the document has this part. Reads all of them: for
+/// What versions in force or open say, by SOP, and whether it is the one in force, where the text of the document has this part. Reads all of them: for
 /// what is asked rarely.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn documents_with(db: &impl Connection, part: &str) -> Result<Vec<(Uuid, String)>> {
+pub async fn documents_with(db: &impl Connection, part: &str) -> Result<Vec<(Uuid, bool, String)>> {
     let of_version = content::Entity::belongs_to(version::Entity)
         .from(content::Column::Hash)
         .to(version::Column::ContentHash)
@@ -38,8 +38,10 @@ pub async fn documents_with(db: &impl Connection, part: &str) -> Result<Vec<(Uui
         .filter(content::Column::Document.contains(part))
         .select_only()
         .column(version::Column::SopId)
+        .column(version::Column::State)
         .column(content::Column::Document);
-    Ok(found.into_tuple::<(Uuid, String)>().all(db).await?)
+    let found = found.into_tuple::<(Uuid, String, String)>().all(db).await?;
+    Ok(found.into_iter().map(|(sop, state, text)| (sop, state == "PUBLISHED", text)).collect())
 }
 
 /// The retired SOPs that name this one as their successor.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use sea_orm::ExprTrait as _;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::Cond;
-use sea_orm::{ActiveValue::Set, QueryOrder};
+use sea_orm::sea_query::{Cond, LockType};
+use sea_orm::{ActiveValue::Set, QueryOrder, QuerySelect};
 use sopwith_domain::access::{HeldRole, Origin, Permission, Permit, RoleSource};
 use sopwith_domain::approval::Candidate;
 use sopwith_domain::ids::{GrantId, PersonId, TeamId};
@@ -154,6 +154,31 @@ pub async fn grant_by_id(db: &impl Connection, id: GrantId) -> Result<Option<Gra
 pub async fn revoke(db: &impl Connection, _permit: &Permit, id: GrantId) -> Result<()> {
     let gone = role_grant::Entity::delete_by_id(id.0).exec(db).await?;
     super::exactly_one(gone.rows_affected)
+}
+
+/// Has people keep what they may until the transaction ends: whoever takes some of it away calls [`claim`] first, and
+/// waits. So what is decided by a role or a delegation stands in the audit chain before the end of it. On SQLite there is
+/// one writer anyway.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn hold(db: &impl Connection, people: &[PersonId]) -> Result<()> {
+    lock(db, people, LockType::Share).await
+}
+
+/// Waits until nobody decides by what this person may, before some of that is taken away.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn claim(db: &impl Connection, who: PersonId) -> Result<()> {
+    lock(db, &[who], LockType::NoKeyUpdate).await
+}
+
+async fn lock(db: &impl Connection, people: &[PersonId], lock: LockType) -> Result<()> {
+    let of = person::Column::Id.is_in(people.iter().map(|who| who.0));
+    let rows = person::Entity::find().filter(of).order_by_asc(person::Column::Id).lock(lock);
+    rows.select_only().column(person::Column::Id).into_tuple::<Uuid>().all(db).await?;
+    Ok(())
 }
 
 /// Makes the grants from claims be exactly these.

@@ -143,48 +143,72 @@ pub async fn list_versions(
         .await
 }
 
-/// The first page of the versions of an SOP.
+/// The first page of the versions of an SOP, or the last.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Newest {
+pub struct Outermost {
     /// Of which SOP.
     pub sop: Uuid,
     /// With those that never came into force.
     pub drafts: bool,
     /// How many at most.
     pub limit: u64,
+    /// The last, which are the oldest.
+    pub backwards: bool,
 }
 
-/// The first pages of the versions of SOPs, newest first, as `list_versions` has them for one.
+/// The first or last pages of the versions of SOPs, newest first, as `list_versions` has them for one.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn newest_versions_of(db: &impl Connection, pages: &[Newest]) -> Result<Vec<(Newest, Page<VersionRow>)>> {
+pub async fn outermost_versions_of(
+    db: &impl Connection,
+    pages: &[Outermost],
+) -> Result<Vec<(Outermost, Page<VersionRow>)>> {
+    let mut found = Vec::with_capacity(pages.len());
+    for backwards in [false, true] {
+        let pages: Vec<&Outermost> = pages.iter().filter(|page| page.backwards == backwards).collect();
+        if !pages.is_empty() {
+            found.extend(outermost_on_one_side(db, &pages, backwards).await?);
+        }
+    }
+    Ok(found)
+}
+
+async fn outermost_on_one_side(
+    db: &impl Connection,
+    pages: &[&Outermost],
+    backwards: bool,
+) -> Result<Vec<(Outermost, Page<VersionRow>)>> {
     let of = |drafts| version::Column::SopId.is_in(pages.iter().filter(|p| p.drafts == drafts).map(|p| p.sop));
     let seen = Cond::any().add(of(true)).add(of(false).and(version::Column::PublishedAt.is_not_null()));
     let most = pages.iter().map(|p| p.limit).max().unwrap_or_default();
-    let newest = version::Entity::find().filter(version::Column::Id.in_subquery(newest_of_each(seen, most + 1)));
-    let newest = newest.order_by_desc(version::Column::CreatedAt).order_by_desc(version::Column::Id);
+    let order = if backwards { Order::Asc } else { Order::Desc };
+    let found = version::Entity::find().filter(version::Column::Id.in_subquery(of_each(seen, order.clone(), most + 1)));
+    let found = found.order_by(version::Column::CreatedAt, order.clone()).order_by(version::Column::Id, order);
     let mut versions: BTreeMap<Uuid, Vec<VersionRow>> = BTreeMap::new();
-    for row in newest.all(db).await? {
+    for row in found.all(db).await? {
         versions.entry(row.sop_id).or_default().push(row);
     }
-    let page = |page: &Newest| {
+    let page = |page: &&Outermost| {
         let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
         let mut rows = versions.get(&page.sop).cloned().unwrap_or_default();
         rows.retain(|row| page.drafts || row.published_at.is_some());
-        let has_next = rows.len() > limit;
+        let more = rows.len() > limit;
         rows.truncate(limit);
-        (page.clone(), Page { rows, has_previous: false, has_next })
+        if backwards {
+            rows.reverse();
+        }
+        ((*page).clone(), Page { rows, has_previous: backwards && more, has_next: !backwards && more })
     };
     Ok(pages.iter().map(page).collect())
 }
 
-/// The ids of so many of the newest versions of each SOP.
-fn newest_of_each(seen: Cond, limit: u64) -> SelectStatement {
+/// The ids of so many of the first versions of each SOP, in this order.
+fn of_each(seen: Cond, order: Order, limit: u64) -> SelectStatement {
     let (ranked, rank) = (Alias::new("ranked"), Alias::new("rank"));
     let of_its_sop = WindowStatement::partition_by(version::Column::SopId)
-        .order_by(version::Column::CreatedAt, Order::Desc)
-        .order_by(version::Column::Id, Order::Desc)
+        .order_by(version::Column::CreatedAt, order.clone())
+        .order_by(version::Column::Id, order)
         .take();
     let versions = Query::select()
         .column(version::Column::Id)

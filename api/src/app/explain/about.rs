@@ -11,7 +11,7 @@ use super::Object;
 use crate::app::{facts, facts_for_withdrawal};
 use crate::error::Result;
 use crate::store::approvals::{self, RequestRow};
-use crate::store::{Connection, procedures, sops, teams};
+use crate::store::{Connection, accounts, procedures, sops, teams};
 
 /// What was found.
 pub(super) enum About {
@@ -73,6 +73,20 @@ impl About {
         let procedure = procedures::load(db, id, false).await?.ok_or(Refusal::NotFound(seen.0))?;
         let facts = facts(&procedure);
         Ok(Self::Sop(Box::new(OfSop { procedure, facts, seen, request })))
+    }
+
+    /// Knows from now on which accounts an actor has, and those have in whose place the actor could decide.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub(super) async fn know(&mut self, db: &impl Connection, actor: &Actor) -> Result<()> {
+        if let Self::Sop(of) = self
+            && let Some(request) = &mut of.procedure.request
+        {
+            let parties = actor.mandates.iter().map(|mandate| mandate.from).chain([actor.person]).collect();
+            request.accounts.join(&accounts::of(db, parties).await?);
+        }
+        Ok(())
     }
 
     /// What it is called.

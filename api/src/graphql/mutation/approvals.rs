@@ -33,7 +33,7 @@ pub struct ApprovalDecideInput {
     comment: String,
     /// In whose place, by a delegation of theirs that is in force; by a role of your own when absent.
     on_behalf_of_id: Option<ID>,
-    /// The same key with the same input takes one decision.
+    /// The same key with the same input takes one decision, also where that was withdrawn since.
     idempotency_key: Option<String>,
 }
 

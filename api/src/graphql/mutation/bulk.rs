@@ -7,7 +7,8 @@ use super::approvals::{ApprovalDecideInput, ApprovalDecidePayload, decide};
 use super::payload;
 use super::sops::{SopHandOverInput, SopHandOverPayload, hand_over};
 use super::versions::{VersionSubmitInput, VersionSubmitPayload, submit};
-use crate::graphql::error::{Result, UserError, user_errors};
+use crate::error::Error;
+use crate::graphql::error::{Fault, Result, UserError, user_errors};
 
 /// The most items of one call.
 const MAX_ITEMS: usize = 50;
@@ -22,8 +23,9 @@ pub struct VersionsSubmitInput {
 payload! {
     /// What `versionsSubmit` did.
     VersionsSubmitPayload {
-        /// For each item, in its place, what `versionSubmit` answers.
-        results: Vec<VersionSubmitPayload>,
+        /// For each item, in its place, what `versionSubmit` answers; null with an error where the service failed, and for
+        /// the items after that, which were not tried.
+        results: Vec<Option<Answered<VersionSubmitPayload>>>,
     }
 }
 
@@ -37,8 +39,9 @@ pub struct ApprovalsDecideInput {
 payload! {
     /// What `approvalsDecide` did.
     ApprovalsDecidePayload {
-        /// For each item, in its place, what `approvalDecide` answers.
-        results: Vec<ApprovalDecidePayload>,
+        /// For each item, in its place, what `approvalDecide` answers; null with an error where the service failed, and for
+        /// the items after that, which were not tried.
+        results: Vec<Option<Answered<ApprovalDecidePayload>>>,
     }
 }
 
@@ -52,8 +55,9 @@ pub struct SopsHandOverInput {
 payload! {
     /// What `sopsHandOver` did.
     SopsHandOverPayload {
-        /// For each item, in its place, what `sopHandOver` answers.
-        results: Vec<SopHandOverPayload>,
+        /// For each item, in its place, what `sopHandOver` answers; null with an error where the service failed, and for
+        /// the items after that, which were not tried.
+        results: Vec<Option<Answered<SopHandOverPayload>>>,
     }
 }
 
@@ -61,6 +65,23 @@ payload! {
 fn too_many<T>(items: &[T]) -> Option<Vec<UserError>> {
     let refusal = || Refusal::invalid("items", format!("1 to {MAX_ITEMS} items"));
     (!(1..=MAX_ITEMS).contains(&items.len())).then(|| user_errors(refusal()))
+}
+
+/// What one item is answered: a payload of its own, or a fault at its place in the list.
+type Answered<T> = async_graphql::Result<T>;
+
+/// Does one thing after the other. A fault ends that: what was done before stays done and is told, and what comes after
+/// is not tried.
+async fn each<T, F: Future<Output = Result<T>>>(all: impl Iterator<Item = F>) -> Vec<Option<Answered<T>>> {
+    let mut results: Vec<Option<Answered<T>>> = Vec::new();
+    for one in all {
+        let answer = match results.last() {
+            Some(Some(Err(_))) => Err(Fault::from(Error::Unavailable).into()),
+            _ => one.await.map_err(Into::into),
+        };
+        results.push(Some(answer));
+    }
+    results
 }
 
 #[derive(Default)]
@@ -78,10 +99,7 @@ impl BulkMutation {
         if let Some(user_errors) = too_many(&input.items) {
             return Ok(VersionsSubmitPayload { results: None, user_errors });
         }
-        let mut results = Vec::with_capacity(input.items.len());
-        for item in input.items {
-            results.push(submit(ctx, item).await?);
-        }
+        let results = each(input.items.into_iter().map(|item| submit(ctx, item))).await;
         Ok(VersionsSubmitPayload { results: Some(results), user_errors: Vec::new() })
     }
 
@@ -95,10 +113,7 @@ impl BulkMutation {
         if let Some(user_errors) = too_many(&input.items) {
             return Ok(ApprovalsDecidePayload { results: None, user_errors });
         }
-        let mut results = Vec::with_capacity(input.items.len());
-        for item in input.items {
-            results.push(decide(ctx, item).await?);
-        }
+        let results = each(input.items.into_iter().map(|item| decide(ctx, item))).await;
         Ok(ApprovalsDecidePayload { results: Some(results), user_errors: Vec::new() })
     }
 
@@ -112,10 +127,7 @@ impl BulkMutation {
         if let Some(user_errors) = too_many(&input.items) {
             return Ok(SopsHandOverPayload { results: None, user_errors });
         }
-        let mut results = Vec::with_capacity(input.items.len());
-        for item in input.items {
-            results.push(hand_over(ctx, item).await?);
-        }
+        let results = each(input.items.into_iter().map(|item| hand_over(ctx, item))).await;
         Ok(SopsHandOverPayload { results: Some(results), user_errors: Vec::new() })
     }
 }

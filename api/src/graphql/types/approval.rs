@@ -1,5 +1,7 @@
 //! Approval requests, stages and decisions.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, ID, Object};
 use sopwith_domain::ids::{DecisionId, RequestId};
 use sopwith_domain::policy as domain;
@@ -10,8 +12,12 @@ use super::people::{Person, person};
 use super::sop::{Sop, sop};
 use super::version::{Version, document, version};
 use super::{ApprovalState, DecisionVia, SignatureMeaning, StageScope, Verdict, stored};
+use crate::app::Call;
+use crate::app::delegations::may_see;
 use crate::graphql::error::Result;
-use crate::graphql::loaders::{DecisionsKey, DelegationKey, PersonKey, StagesKey, WaitingForKey, load, load_many};
+use crate::graphql::loaders::{
+    DecisionsKey, DelegationKey, PersonKey, RequestKey, StagesKey, WaitingForKey, load, load_many,
+};
 use crate::graphql::scalars::{DateTime, Duration};
 use crate::store::approvals::{DecisionRow, RequestRow, StageRow};
 
@@ -97,10 +103,9 @@ impl ApprovalRequest {
         Ok(ids.into_iter().filter_map(|id| people.remove(&PersonKey(id))).map(Person).collect())
     }
 
-    /// The decisions so far, oldest first, those included that were taken back.
+    /// The decisions so far, oldest first; those that were taken back only for who sees drafts.
     async fn decisions(&self, ctx: &Context<'_>) -> Result<Vec<Decision>> {
-        let rows = load(ctx, DecisionsKey(self.0.id)).await?.unwrap_or_default();
-        Ok(rows.into_iter().map(Decision).collect())
+        Ok(decisions(ctx, &self.0).await?.map(Decision).collect())
     }
 
     /// When it was opened.
@@ -112,6 +117,13 @@ impl ApprovalRequest {
     async fn closed_at(&self) -> Option<DateTime> {
         self.0.closed_at.map(DateTime::stored)
     }
+}
+
+/// The decisions of a request that the actor sees.
+async fn decisions(ctx: &Context<'_>, request: &RequestRow) -> Result<impl Iterator<Item = DecisionRow> + use<>> {
+    let drafts = sop(ctx, request.sop_id).await?.is_some_and(|sop| sop.sight.drafts);
+    let rows = load(ctx, DecisionsKey(request.id)).await?.unwrap_or_default();
+    Ok(rows.into_iter().filter(move |row| drafts || row.withdrawn_at.is_none()))
 }
 
 /// A stage of an approval request, as the policy was when it was opened.
@@ -145,10 +157,11 @@ impl ApprovalStage {
         Ok(stored::<domain::Meaning>(&self.0.meaning)?.into())
     }
 
-    /// The decisions taken in it, oldest first.
+    /// The decisions taken in it, oldest first; those that were taken back only for who sees drafts.
     async fn decisions(&self, ctx: &Context<'_>) -> Result<Vec<Decision>> {
-        let rows = load(ctx, DecisionsKey(self.0.request_id)).await?.unwrap_or_default();
-        Ok(rows.into_iter().filter(|row| row.position == self.0.position).map(Decision).collect())
+        let Some(request) = load(ctx, RequestKey(self.0.request_id)).await? else { return Ok(Vec::new()) };
+        let all = decisions(ctx, &request).await?;
+        Ok(all.filter(|row| row.position == self.0.position).map(Decision).collect())
     }
 
     /// How recently the approver must have signed in, where that is asked for.
@@ -188,12 +201,11 @@ impl Decision {
         person(ctx, self.0.on_behalf_of_id).await
     }
 
-    /// The delegation that it was taken by.
+    /// The delegation that it was taken by, where you see that.
     async fn delegation(&self, ctx: &Context<'_>) -> Result<Option<Delegation>> {
-        match self.0.delegation_id {
-            Some(id) => Ok(load(ctx, DelegationKey(id)).await?.map(Delegation)),
-            None => Ok(None),
-        }
+        let Some(id) = self.0.delegation_id else { return Ok(None) };
+        let call = ctx.data_unchecked::<Arc<Call>>();
+        Ok(load(ctx, DelegationKey(id)).await?.filter(|row| may_see(call, row)).map(Delegation))
     }
 
     /// The stage that it was taken in.

@@ -9,10 +9,10 @@ use crate::graphql::error::Result;
 use crate::graphql::scalars::{BigInt, DateTime};
 use crate::store::audit::AuditRow;
 
-/// One change of state, or one refused attempt at a decision.
+/// One change of state, or one attempt at one that was refused.
 pub struct AuditEntry(pub AuditRow);
 
-/// One change of state, or one refused attempt at a decision.
+/// One change of state, or one attempt at one that was refused.
 #[Object]
 impl AuditEntry {
     /// Its place in the chain, from 1 without gaps.

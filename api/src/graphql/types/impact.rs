@@ -21,9 +21,11 @@ impl RetirementImpact {
         Ok(BigInt(i64::try_from(self.0.running).map_err(Error::internal)?))
     }
 
-    /// The SOPs that name its code in the version in force or in an open one, where you see them.
+    /// The SOPs that name its code in the version in force or in an open one, where you see that version.
     async fn referring_sops(&self, ctx: &Context<'_>) -> Result<Vec<Sop>> {
-        seen(ctx, &self.0.referring).await
+        let ids: Vec<Uuid> = self.0.referring.keys().copied().collect();
+        let published = |sop: &Sop| self.0.referring.get(&sop.row.id).copied().unwrap_or_default();
+        Ok(seen(ctx, &ids).await?.into_iter().filter(|sop| sop.sight.drafts || published(sop)).collect())
     }
 
     /// The retired SOPs that name it as their successor.

@@ -15,10 +15,10 @@ use crate::app::reading::Sight;
 use crate::error::Error;
 use crate::graphql::connection::{Counted, List, Paging, list};
 use crate::graphql::error::Result;
-use crate::graphql::loaders::{CurrentVersionsKey, NewestVersionsKey, OpenRequestKey, SopKey, load};
+use crate::graphql::loaders::{CurrentVersionsKey, OpenRequestKey, OutermostVersionsKey, SopKey, load};
 use crate::graphql::scalars::{BigInt, DateTime};
 use crate::store::page::{Key, Window};
-use crate::store::sops::{self, Newest, SopRow};
+use crate::store::sops::{self, Outermost, SopRow};
 
 /// The procedure for one process, with all its versions.
 #[derive(Clone)]
@@ -114,8 +114,8 @@ impl Sop {
     ) -> Result<List<Version>> {
         let (id, drafts) = (SopId(self.row.id), self.sight.drafts);
         let window = Paging { first, after, last, before }.window()?;
-        let page = if let Window { limit, after: None, before: None, backwards: false } = window {
-            let found = load(ctx, NewestVersionsKey(Newest { sop: id.0, drafts, limit })).await?;
+        let page = if let Window { limit, after: None, before: None, backwards } = window {
+            let found = load(ctx, OutermostVersionsKey(Outermost { sop: id.0, drafts, limit, backwards })).await?;
             found.ok_or_else(|| Error::internal("a page was not loaded"))?
         } else {
             let call = ctx.data_unchecked::<Arc<Call>>();

@@ -92,8 +92,7 @@ async fn choose(store: &Store, request: &Request, team: TeamId, now: Timestamp) 
         // Those that are missing once this one is given.
         current.min_approvals = current.min_approvals.saturating_sub(u32::try_from(given + 1).unwrap_or(u32::MAX));
     }
-    let decided = request.standing().map(|d| d.person);
-    let spent: BTreeSet<_> = request.excluded.iter().copied().chain(decided).collect();
+    let spent: BTreeSet<_> = request.involved().collect();
     let spares = |c: &&Candidate| {
         let spent = spent.iter().copied().chain([c.person]).collect();
         unfilled(&seats, &people, &spent, &request.accounts, team).is_empty()
@@ -103,19 +102,18 @@ async fn choose(store: &Store, request: &Request, team: TeamId, now: Timestamp) 
 
 async fn decide_as(store: &Store, by: &Importer, request: &Request, team: TeamId, who: &Candidate) -> Result<()> {
     let role = request.current().map(|s| s.role.clone()).unwrap_or_default();
-    let known = people::by_ids(store.read(), &[who.person.0]).await?.pop();
-    let name = known.and_then(|p| p.name).unwrap_or_else(|| who.person.to_string());
     let listed = people::grants_of(store.read(), who.person)
         .await?
         .into_iter()
         .any(|g| g.source == RoleSource::Import.as_str() && g.role == role && g.team_id == Some(team.0));
     let standing = if listed { "listed in OWNERS".to_owned() } else { format!("who holds the role '{role}'") };
+    // Without a name: the comment stays for good, and names must be able to go.
     let input = DecisionInput {
         request: request.id,
         verdict: Verdict::Approve,
         content: request.content,
         on_behalf_of: None,
-        comment: format!("Recorded by the runbook import on behalf of {name}, {standing}"),
+        comment: format!("Recorded by the runbook import for an approver {standing}"),
     };
     let actor = as_stored(store.read(), who.person, by.call().now).await?;
     approvals::decide(&by.call_as(actor), input, None).await?;
