@@ -1,17 +1,20 @@
-//! Random moves, and what each comes to in a given world. Most aim at what could be allowed there, else a run would
-//! hardly ever reach publication; each can be spoilt in one way.
+//! Random moves. Most aim at what could be allowed where they are made, else a run would hardly ever reach publication;
+//! each can be spoilt in one way. What a move comes to in a given world is in `aim`.
+
+mod aim;
 
 use proptest::prelude::*;
-use uuid::Uuid;
 
-use crate::content::{ChangeKind, ContentHash};
+use crate::content::ChangeKind;
 use crate::error::Refusal;
-use crate::ids::{RequestId, VersionId};
 use crate::lifecycle::{Procedure, SopState, Version, VersionState};
 use crate::time::HOUR;
 
-use super::cast::{AUTH_AGE, FIT_POLICIES, GAPS, PEOPLE, POLICIES, SHAPES, SOPS, Spec, sop_id};
-use super::oracle::{self, foresee};
+use super::cast::{MANY, People, sop_id};
+use super::documents::{GAPS, SHAPES};
+use super::history::Passage;
+use super::oracle::{self, check_code, foresee, why_refused};
+use super::policies::{KEEPER, PolicySpec, any_policy};
 use super::world::{Ask, Deed, World};
 use super::{Checked, ensure};
 
@@ -25,14 +28,23 @@ pub enum What {
     Submit,
     Approve,
     Reject,
+    TakeBack,
     Withdraw,
     Discard,
-    Wait,
     PublishDue,
     Retire,
     Revive,
     HandOver,
+    Comment,
+    Resolve,
+    Reopen,
+    Delegate,
+    Wait,
     ChangePolicy,
+    /// A grant is taken away or given back, or a role comes to give out roles.
+    ChangeRoles,
+    /// Two accounts turn out to be one person's.
+    Link,
 }
 
 /// How it is spoilt.
@@ -57,6 +69,13 @@ pub struct Sketch {
     pub effective_in: Option<i64>,
 }
 
+/// For how long a delegation is given, in hours from now.
+#[derive(Debug, Clone)]
+pub struct Period {
+    pub starts: i64,
+    pub lasts: i64,
+}
+
 #[derive(Debug, Clone)]
 pub struct Move {
     pub what: What,
@@ -64,29 +83,51 @@ pub struct Move {
     /// Whether one of those is taken who may, if there is one.
     pub fit: bool,
     pub who: usize,
+    /// Whether it is done on behalf of somebody, where that is possible.
+    pub behalf: bool,
     pub twist: Twist,
     pub pick: usize,
     pub sketch: Sketch,
+    pub period: Period,
+    pub policy: PolicySpec,
 }
 
+/// A life begins with other policies than the built-in ones and with some delegations, most of the time.
 pub fn moves() -> impl Strategy<Value = Vec<Move>> {
-    prop::collection::vec(a_move(), 20..=60)
+    let what = prop_oneof![4 => Just(What::ChangePolicy), 3 => Just(What::Delegate)];
+    let first = (what, a_move()).prop_map(|(what, made)| Move { what, fit: true, twist: Twist::Nothing, ..made });
+    let (first, others) = (prop::collection::vec(first, 0..=8), prop::collection::vec(a_move(), 20..=70));
+    (first, others).prop_map(|(first, others)| first.into_iter().chain(others).collect())
 }
 
-fn a_move() -> impl Strategy<Value = Move> {
+/// What is done, and how it is spoilt: most take their course, some come at the wrong time, some are spoilt.
+fn a_deed() -> impl Strategy<Value = (What, Twist)> {
     let usual = prop_oneof![
-        24 => Just(What::Onward),
+        60 => Just(What::Onward),
         4 => Just(What::Edit),
         3 => prop_oneof![Just(What::CreateDraft), Just(What::Submit)],
-        5 => Just(What::Approve),
+        6 => Just(What::Approve),
         3 => prop_oneof![Just(What::Reject), Just(What::Withdraw), Just(What::Discard)],
-        2 => prop_oneof![Just(What::Wait), Just(What::PublishDue)],
-        3 => Just(What::ChangePolicy),
+        5 => Just(What::TakeBack),
+        7 => prop_oneof![3 => Just(What::Comment), 2 => Just(What::Resolve), 1 => Just(What::Reopen)],
+        4 => Just(What::Delegate),
+        3 => prop_oneof![Just(What::Wait), Just(What::PublishDue)],
+        5 => Just(What::ChangePolicy),
+        5 => prop_oneof![3 => Just(What::ChangeRoles), 1 => Just(What::Link)],
         3 => prop_oneof![Just(What::Retire), Just(What::Revive), Just(What::HandOver)],
     ];
     let revised = vec![What::Edit, What::Submit, What::Discard, What::Retire, What::Revive, What::HandOver];
-    let reasoned = vec![What::Reject, What::Discard, What::Retire];
-    let aimed = vec![What::CreateDraft, What::Edit, What::Submit, What::Approve, What::Withdraw, What::PublishDue];
+    let reasoned = vec![What::Reject, What::Discard, What::Retire, What::Delegate];
+    let aimed = vec![
+        What::CreateDraft,
+        What::Edit,
+        What::Submit,
+        What::Approve,
+        What::TakeBack,
+        What::Withdraw,
+        What::PublishDue,
+        What::Comment,
+    ];
     let spoilt = prop_oneof![
         2 => (prop::sample::select(revised), Just(Twist::StaleRevision)),
         1 => (Just(What::Approve), Just(Twist::OtherContent)),
@@ -94,15 +135,32 @@ fn a_move() -> impl Strategy<Value = Move> {
         2 => (prop::sample::select(reasoned), Just(Twist::NoReason)),
         2 => (prop::sample::select(aimed), Just(Twist::OtherTarget)),
     ];
-    // Most take their course, some come at the wrong time, some are spoilt.
-    let what = prop_oneof![
-        6 => (usual, Just(Twist::Nothing)),
-        1 => (prop_oneof![Just(What::Retire), Just(What::Submit), Just(What::CreateDraft)], Just(Twist::Nothing)),
+    let untimely = prop_oneof![Just(What::Retire), Just(What::Submit), Just(What::CreateDraft)];
+    prop_oneof![
+        7 => (usual, Just(Twist::Nothing)),
+        1 => (untimely, Just(Twist::Nothing)),
         2 => spoilt,
-    ];
+    ]
+}
+
+fn a_move() -> impl Strategy<Value = Move> {
     let sop = prop_oneof![6 => Just(0_usize), 3 => Just(1), 1 => Just(2)];
-    (what, sop, prop::bool::weighted(0.75), 0..PEOPLE.len(), 0..1_000_usize, sketch())
-        .prop_map(|((what, twist), sop, fit, who, pick, sketch)| Move { what, sop, fit, who, twist, pick, sketch })
+    let fit = prop::bool::weighted(0.7);
+    let who = (0..MANY.people.len(), prop::bool::weighted(0.45), 0..1_000_usize);
+    (a_deed(), sop, fit, who, sketch(), period(), any_policy()).prop_map(
+        |((what, twist), sop, fit, (who, behalf, pick), sketch, period, policy)| Move {
+            what,
+            sop,
+            fit,
+            who,
+            behalf,
+            twist,
+            pick,
+            sketch,
+            period,
+            policy,
+        },
+    )
 }
 
 fn sketch() -> impl Strategy<Value = Sketch> {
@@ -119,11 +177,18 @@ fn sketch() -> impl Strategy<Value = Sketch> {
     })
 }
 
+fn period() -> impl Strategy<Value = Period> {
+    let starts = prop_oneof![4 => -6..=0_i64, 2 => 1..24_i64];
+    let lasts = prop_oneof![12 => 2..150_i64, 1 => -2..=0_i64, 1 => 8783..=8785_i64];
+    (starts, lasts).prop_map(|(starts, lasts)| Period { starts, lasts })
+}
+
 impl Move {
     /// Makes this move in a world; mostly with the SOP that has the process, should there be another.
     pub fn make(&self, world: &mut World) -> Checked {
+        let sops = world.facts.cast.sops;
         let free = |sop: usize| oracle::process_is_free(world, sop);
-        let other = (0..SOPS.len()).find(|sop| free(*sop) && SOPS[*sop].0 == SOPS[self.sop].0);
+        let other = (0..sops.len()).find(|sop| free(*sop) && sops[*sop].0 == sops[self.sop].0);
         match other.filter(|_| !self.pick.is_multiple_of(8) && !free(self.sop)) {
             Some(sop) => Self { sop, ..self.clone() }.make_here(world),
             None => self.make_here(world),
@@ -131,52 +196,143 @@ impl Move {
     }
 
     fn make_here(&self, world: &mut World) -> Checked {
-        match self.what {
+        match self.what(world) {
             What::Wait => return self.wait(world),
             What::ChangePolicy => {
-                let policy = self.pick % if self.fit { FIT_POLICIES } else { POLICIES };
-                world.policies[self.who % 3] = policy;
-                return Ok(());
+                let slot = if self.what == What::Onward { self.slot(world) } else { self.who % 3 };
+                self.change_policy(world, slot);
             }
-            What::Onward if self.next(world) == What::Wait => return self.wait(world),
-            _ => {}
+            What::ChangeRoles => self.change_roles(world),
+            What::Link => self.link(world),
+            _ => return self.act(world),
         }
-        let straight = Self { twist: Twist::Nothing, ..self.clone() };
+        Ok(())
+    }
+
+    fn act(&self, world: &mut World) -> Checked {
         let deed = self.deed(world);
         // Whether it is refused for its twist alone.
-        let fine = Deed { ask: straight.ask(world), login: Some(0), ..deed.clone() };
-        let spoilt = foresee(world, &deed).is_none() && foresee(world, &fine).is_some();
-        count_refusals(world, &deed);
+        let spoilt = self.twist != Twist::Nothing
+            && foresee(world, &deed).is_none()
+            && foresee(world, &self.straight(world, &deed)).is_some();
+        let why = why_refused(world, &deed);
         let came = world.perform(&deed)?;
-        if let (Err(refusal), true) = (&came, spoilt) {
-            self.check_refusal(world, refusal)?;
+        if let Err(refusal) = &came {
+            if spoilt {
+                self.check_refusal(world, refusal)?;
+            }
+            if let Some(why) = why {
+                check_code(why, refusal)?;
+                world.count(why);
+            }
         }
         Ok(())
     }
 
     /// Lets time pass: the clock publishes what is due, and nothing that is due is left.
     fn wait(&self, world: &mut World) -> Checked {
-        world.now = world.now.plus(i64::try_from(self.pick % 48).unwrap_or_default() * HOUR);
-        for sop in 0..SOPS.len() {
+        world.facts.now = world.facts.now.plus(i64::try_from(self.pick % 48).unwrap_or_default() * HOUR);
+        for sop in 0..world.facts.cast.sops.len() {
             let approved = world.tables.in_state(sop_id(sop), &[VersionState::Approved]).map(|v| v.id);
             if let Some(version) = approved {
                 let _ = world.perform(&Deed { sop, who: None, login: None, ask: Ask::PublishDue { version } })?;
             }
         }
-        let overdue =
-            |v: &Version| v.state == VersionState::Approved && v.effective_at.is_some_and(|at| at <= world.now);
+        let now = world.facts.now;
+        let overdue = |v: &Version| v.state == VersionState::Approved && v.effective_at.is_some_and(|at| at <= now);
         ensure!(!world.tables.versions.iter().any(|(_, v)| overdue(v)), "a version is overdue");
         Ok(())
+    }
+
+    /// Puts another policy in use; mostly one that can be satisfied.
+    fn change_policy(&self, world: &mut World, slot: usize) {
+        let (_, team, owner) = world.facts.cast.sops[self.sop];
+        let open = world.procedures.get(&self.sop).and_then(Procedure::open_version);
+        let barred = open.and_then(|v| world.history.contributors.get(&v.id)).copied();
+        let barred = barred.unwrap_or_default().and(People::only(owner));
+        let tried = [self.policy.clone(), self.policy.lighter()];
+        let fit = tried.iter().find(|policy| world.facts.fillable(policy, barred, team));
+        let whatever = !self.fit && self.pick.is_multiple_of(3);
+        if let Some(policy) = if whatever { Some(&self.policy) } else { fit } {
+            world.facts.policies[slot] = policy.clone();
+        }
+    }
+
+    /// Where the policy is kept that the open version has to pass.
+    fn slot(&self, world: &World) -> usize {
+        let open = world.procedures.get(&self.sop).and_then(Procedure::open_version);
+        open.map_or(0, |v| usize::from(v.kind == ChangeKind::Editorial))
+    }
+
+    /// Whether those who are not barred could approve the open version.
+    fn can_be_approved(&self, world: &World, version: &Version) -> bool {
+        let barred = world.history.contributors.get(&version.id).copied().unwrap_or_default();
+        let team = world.facts.cast.sops[self.sop].1;
+        world.facts.fillable(world.facts.policy(version.kind.into()), barred, team)
+    }
+
+    /// Takes a grant away or gives it back, best one that somebody delegated; now and then lets a role give out roles
+    /// that the open stage names, or no longer.
+    fn change_roles(&self, world: &mut World) {
+        let needed = world.history.open(self.sop).map(|p| p.policy.stages[p.stage].role);
+        let facts = &mut world.facts;
+        if needed == Some(KEEPER) || (facts.keepers_appoint && self.pick.is_multiple_of(2)) {
+            facts.keepers_appoint = !facts.keepers_appoint;
+            return;
+        }
+        let any = facts.deputies.get(self.pick % facts.deputies.len().max(1));
+        let deputy = needed.and_then(|role| facts.handed_on(role)).or(any).filter(|_| self.fit);
+        let who = deputy.map_or(self.who, |d| d.from);
+        let grants = facts.cast.people[who];
+        let named = deputy.and_then(|d| grants.iter().position(|(role, _)| *role == d.role));
+        facts.turn(who, named.unwrap_or(self.pick % grants.len()));
+    }
+
+    /// Two accounts turn out to be one person's, best such that an approval counts no more, or that one stands in for
+    /// the other.
+    fn link(&self, world: &mut World) {
+        let facts = &world.facts;
+        let pairs = || facts.cast.links.iter().filter(|(one, other)| !facts.selves(*one).has(*other));
+        let both = || pairs().find(|pair| self.involves(world, **pair));
+        let agreed = || facts.stand_in_for_oneself();
+        if let Some((one, other)) = both().or_else(agreed).or_else(|| pairs().nth(self.pick % 16)).copied() {
+            world.facts.link(one, other);
+            world.tell();
+        }
+    }
+
+    /// Whether an approval of the open stage counts no more once it is known that two accounts are one person's.
+    fn involves(&self, world: &World, (one, other): (usize, usize)) -> bool {
+        let Some(passage) = world.history.open(self.sop) else { return false };
+        let known = passage.voices().and(world.history.barred(passage));
+        let given = passage.standing().filter(|v| v.stage == passage.stage);
+        let given = given.fold(People::default(), |all, vote| all.and(vote.voices()));
+        let new = !world.facts.selves(one).has(other);
+        new && known.has(one) && known.has(other) && (given.has(one) || given.has(other))
+    }
+
+    fn what(&self, world: &World) -> What {
+        if self.what == What::Onward { self.next(world) } else { self.what }
     }
 
     /// What comes next in the life of the SOP.
     fn next(&self, world: &World) -> What {
         let Some(sop) = world.procedures.get(&self.sop) else { return What::CreateDraft };
         let spec = |v: &Version| world.specs[&v.content];
-        match (sop.open_version(), sop.state) {
+        let open = sop.open_version();
+        if let Some(passage) = world.history.open(self.sop)
+            && let Some(what) = self.meanwhile(world, passage)
+        {
+            return what;
+        }
+        match (open, sop.state) {
+            (Some(v), _) if sop.request.is_some() && !self.pick.is_multiple_of(3) => {
+                if world.facts.open_remarks(v.id) > 0 { What::Resolve } else { What::Approve }
+            }
             _ if sop.request.is_some() => What::Approve,
             (Some(v), _) if v.state == VersionState::Approved => What::Wait,
             (Some(v), _) if spec(v).gap > 0 || self.pick.is_multiple_of(5) => What::Edit,
+            (Some(v), _) if !self.can_be_approved(world, v) && !self.pick.is_multiple_of(4) => What::ChangePolicy,
             (Some(_), _) => What::Submit,
             (None, SopState::Retired) => What::Revive,
             (None, _) if self.pick.is_multiple_of(4) => What::Retire,
@@ -184,95 +340,20 @@ impl Move {
         }
     }
 
-    fn deed(&self, world: &World) -> Deed {
-        let login = match self.twist {
-            Twist::OldLogin => (self.pick.is_multiple_of(2)).then_some(AUTH_AGE + 1),
-            _ => Some(AUTH_AGE),
-        };
-        let ask = self.ask(world);
-        let clock = matches!(ask, Ask::PublishDue { .. });
-        let who = if self.fit { self.fitting(world) } else { self.who };
-        Deed { sop: self.sop, who: (!clock).then_some(who), login, ask }
-    }
-
-    /// One of those who may, if it is not spoilt. Where nobody may, it is the owner who tries.
-    fn fitting(&self, world: &World) -> usize {
-        let ask = Self { twist: Twist::Nothing, ..self.clone() }.ask(world);
-        let by = |who| Deed { sop: self.sop, who: Some(who), login: Some(0), ask: ask.clone() };
-        let able: Vec<usize> = (0..PEOPLE.len()).filter(|who| foresee(world, &by(*who)).is_some()).collect();
-        let owner = || world.procedures.get(&self.sop).map_or(self.who, |p| oracle::index(p.owner));
-        able.get(self.who % able.len().max(1)).copied().unwrap_or_else(owner)
-    }
-
-    fn ask(&self, world: &World) -> Ask {
-        let what = if self.what == What::Onward { self.next(world) } else { self.what };
-        let Some(sop) = world.procedures.get(&self.sop) else { return Ask::CreateSop(self.spec(world, None)) };
-        let stale = i64::from(self.twist == Twist::StaleRevision);
-        let (version, at) = self.version(world, sop);
-        let reason = if self.twist == Twist::NoReason { " " } else { "because" };
-        let (revision, of_version) = (sop.revision - stale, at.map_or(1, |v| v.revision) - stale);
-        let based_on = self.base(world, sop);
-        match what {
-            What::CreateDraft => Ask::CreateDraft { based_on, spec: self.spec(world, Some(sop)) },
-            What::Edit => Ask::Edit { version, revision: of_version, spec: self.spec(world, Some(sop)) },
-            What::Approve => self.answer(sop, true),
-            What::Reject => self.answer(sop, false),
-            What::Withdraw => Ask::Withdraw { request: self.request(sop) },
-            What::Discard => Ask::Discard { version, revision: of_version, reason },
-            What::PublishDue => Ask::PublishDue { version },
-            What::Retire => {
-                let successor = [None, None, Some(sop_id(1)), Some(sop_id(0))][self.pick % 4];
-                Ask::Retire { revision, reason, successor }
-            }
-            What::Revive => Ask::Revive { revision, based_on, spec: self.spec(world, Some(sop)) },
-            What::HandOver => Ask::HandOver { revision, to: self.pick % PEOPLE.len() },
-            What::Submit | What::Onward | What::Wait | What::ChangePolicy => {
-                Ask::Submit { version, revision: of_version }
-            }
-        }
-    }
-
-    fn answer(&self, sop: &Procedure, approves: bool) -> Ask {
-        let seen = sop.request.as_ref().map_or(ContentHash([0; 32]), |r| r.content);
-        let content = if self.twist == Twist::OtherContent { ContentHash([1; 32]) } else { seen };
-        let comment = if self.twist == Twist::NoReason { "" } else { "seen" };
-        Ask::Decide { request: self.request(sop), approves, content, comment }
-    }
-
-    fn request(&self, sop: &Procedure) -> RequestId {
-        let other = RequestId(Uuid::nil());
-        sop.request.as_ref().filter(|_| self.twist != Twist::OtherTarget).map_or(other, |r| r.id)
-    }
-
-    /// The open version, or any of any SOP.
-    fn version<'a>(&self, world: &'a World, sop: &'a Procedure) -> (VersionId, Option<&'a Version>) {
-        let any = || world.tables.versions.get(self.pick % world.tables.versions.len().max(1)).map(|(_, v)| v);
-        let open = sop.open_version().filter(|_| self.twist != Twist::OtherTarget).or_else(any);
-        (open.map_or(VersionId(Uuid::nil()), |v| v.id), open)
-    }
-
-    /// The version in force, or a version of this SOP, or one of another.
-    fn base(&self, world: &World, sop: &Procedure) -> Option<VersionId> {
-        if self.twist == Twist::OtherTarget {
-            return world.tables.versions.iter().find(|(of, _)| *of != sop.id).map(|(_, v)| v.id);
-        }
-        let earlier = sop.versions.get(self.pick % sop.versions.len().max(1)).filter(|_| self.pick.is_multiple_of(3));
-        earlier.or_else(|| sop.in_force()).map(|v| v.id)
-    }
-
-    fn spec(&self, world: &World, sop: Option<&Procedure>) -> Spec {
-        let base = sop.and_then(|s| s.open_version().or_else(|| s.version(self.base(world, s)?)));
-        let shape = base.map_or(0, |v| world.specs[&v.content].shape);
-        Spec {
-            shape: self.sketch.shape.unwrap_or(shape),
-            wording: self.sketch.wording,
-            gap: self.sketch.gap,
-            kind: if sop.is_none_or(|s| s.in_force().is_none()) && self.fit {
-                ChangeKind::Material
-            } else {
-                self.sketch.kind
-            },
-            effective_at: self.sketch.effective_in.map(|hours| world.now.plus(hours * HOUR)),
+    /// What comes between the decisions in a request, now and then.
+    fn meanwhile(&self, world: &World, passage: &Passage) -> Option<What> {
+        let taken = passage.standing().any(|v| v.stage == passage.stage);
+        let role = passage.policy.stages[passage.stage].role;
+        let involved = || world.facts.cast.links.iter().any(|pair| self.involves(world, *pair));
+        match self.pick / 3 % 12 {
+            0 if taken => Some(What::TakeBack),
+            1..=6 if involved() => Some(What::Link),
+            0 if world.facts.stand_in_for_oneself().is_some() => Some(What::Link),
+            3 | 4 if role == KEEPER => Some(What::Delegate),
+            3 => Some(What::Delegate),
+            5 | 6 if role == KEEPER || world.facts.handed_on(role).is_some() => Some(What::ChangeRoles),
+            7 if passage.version.is_some() => Some(What::Comment),
+            _ => None,
         }
     }
 
@@ -282,31 +363,12 @@ impl Move {
             Twist::StaleRevision => {
                 (matches!(refusal, Refusal::Conflict { current_revision: Some(_), .. }), "stale revision refused")
             }
-            Twist::OtherContent => (matches!(refusal, Refusal::Conflict { .. }), "other content refused"),
-            Twist::NoReason => (matches!(refusal, Refusal::Invalid(_)), "missing reason refused"),
-            Twist::OldLogin => (matches!(refusal, Refusal::Forbidden(_)), "old sign-in refused"),
-            Twist::OtherTarget | Twist::Nothing => (true, "other target refused"),
+            Twist::NoReason => (matches!(refusal, Refusal::Invalid(_)), "action without reason refused"),
+            Twist::OtherTarget => (true, "other target refused"),
+            Twist::OtherContent | Twist::OldLogin | Twist::Nothing => return Ok(()),
         };
         ensure!(fine, "refused in another way than for {:?}: {refusal:?}", self.twist);
         world.count(counted);
         Ok(())
     }
-}
-
-/// Counts what is about to be refused, by its reason.
-fn count_refusals(world: &mut World, deed: &Deed) {
-    let Some(who) = deed.who.filter(|_| foresee(world, deed).is_none()) else { return };
-    let spec =
-        |v: VersionId| world.tables.versions.iter().find(|(_, r)| r.id == v).map(|(_, r)| world.specs[&r.content]);
-    let why = match (&deed.ask, world.history.open(deed.sop)) {
-        (Ask::Decide { .. }, Some(p)) if world.history.barred(p).contains(&who) => "own work not decided",
-        (Ask::Decide { .. }, Some(p)) if p.votes.iter().any(|v| v.who == who) => "second decision refused",
-        (Ask::Submit { version, .. }, _) => match spec(*version).map(|s| (s.gap, s.kind)) {
-            Some((1.., _)) => "incomplete content refused",
-            Some((_, ChangeKind::Editorial)) => "editorial refused",
-            _ => "submission refused",
-        },
-        _ => return,
-    };
-    world.count(why);
 }

@@ -1,52 +1,64 @@
-//! What must hold after every accepted action, whatever it was: the invariants of the lifecycle and of approvals.
+//! What must hold after every accepted action, whatever it was: the invariants of the lifecycle.
+
+mod approvals;
+mod reached;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::approval::RequestState;
 use crate::content::ChangeKind;
 use crate::ids::VersionId;
 use crate::lifecycle::{Effect, Label, Procedure, SopState, Version, VersionState};
 
-use super::cast::SOPS;
+use super::cast::{People, index};
 use super::history::Passage;
-use super::oracle::index;
-use super::world::{Ask, Deed, World, subject_version};
+use super::world::{Ask, Deed, World};
 use super::{Checked, ensure};
 
-/// Checks one accepted action. The history knows of it already, the world's procedures do not.
-pub fn check(
-    world: &mut World,
-    deed: &Deed,
-    before: &Procedure,
-    after: &Procedure,
-    effects: &[Effect],
-    foreseen: &[(VersionId, VersionState)],
-) -> Checked {
+/// One accepted action. The history knows of it already, the world's procedures do not.
+#[derive(Clone, Copy)]
+pub struct Step<'a> {
+    pub deed: &'a Deed,
+    pub before: &'a Procedure,
+    pub after: &'a Procedure,
+    pub effects: &'a [Effect],
+}
+
+impl Step<'_> {
+    /// The versions that moved, and from where.
+    fn moved(&self) -> impl Iterator<Item = (VersionState, &Version)> {
+        let from = |v: &Version| self.before.version(v.id).map(|old| old.state).filter(|from| *from != v.state);
+        self.after.versions.iter().filter_map(move |v| Some((from(v)?, v)))
+    }
+
+    fn published(&self) -> impl Iterator<Item = (VersionState, &Version)> {
+        self.moved().filter(|(_, v)| v.state == VersionState::Published)
+    }
+}
+
+/// Checks one accepted action.
+pub fn check(world: &mut World, step: &Step, foreseen: &[(VersionId, VersionState)]) -> Checked {
+    let Step { deed, before, after, effects } = *step;
     states(deed, before, after, foreseen)?;
     sop_state(after)?;
     content_and_revisions(deed, before, after)?;
     labels(before, after)?;
     contributors(world, after)?;
     order(effects)?;
-    requests(world, deed, after, effects)?;
-    let moved: Vec<(VersionState, &Version)> = after
-        .versions
-        .iter()
-        .filter_map(|v| Some((before.version(v.id)?.state, v)))
-        .filter(|(from, v)| *from != v.state)
-        .collect();
-    for (from, version) in &moved {
-        if version.state == VersionState::Published {
-            published(world, deed, *from, version)?;
+    approvals::check(world, step)?;
+    for (from, version) in step.moved() {
+        match version.state {
+            VersionState::Approved => approved(world, version)?,
+            VersionState::Published => published(world, from, version)?,
+            _ => {}
         }
     }
     if after.state == SopState::Retired && before.state != SopState::Retired {
         retired(world, deed, before, after)?;
     }
-    if moved.iter().any(|(_, v)| v.state == VersionState::Published) {
-        world.history.ever_published.insert(deed.sop);
+    if step.published().next().is_some() {
+        world.history.ever_published = world.history.ever_published.and(People::only(deed.sop));
     }
-    count(world, before, after, effects, &moved);
+    reached::count(world, step);
     Ok(())
 }
 
@@ -91,7 +103,7 @@ fn content_and_revisions(deed: &Deed, before: &Procedure, after: &Procedure) -> 
         ensure!(edit || says(old) == says(new), "content changed without an edit: {deed:?}");
         ensure!(!edit || old.state == VersionState::Draft, "content changed though it was {}", old.state);
         if let (true, Ask::Edit { spec, .. }) = (edit, &deed.ask) {
-            let expected = (spec.document().canonical().1, spec.kind, spec.effective_at);
+            let expected = (spec.hash(), spec.kind, spec.effective_at);
             ensure!(says(new) == expected, "the draft does not say what was edited");
         }
         let touched = edit || Version { revision: 0, ..old.clone() } != Version { revision: 0, ..new.clone() };
@@ -138,8 +150,8 @@ fn labels(before: &Procedure, after: &Procedure) -> Checked {
 
 fn contributors(world: &World, after: &Procedure) -> Checked {
     for version in &after.versions {
-        let known: BTreeSet<usize> = version.contributors.iter().map(|p| index(*p)).collect();
-        let did = world.history.contributors.get(&version.id).cloned().unwrap_or_default();
+        let known: People = version.contributors.iter().map(|p| index(*p)).collect();
+        let did = world.history.contributors.get(&version.id).copied().unwrap_or_default();
         ensure!(known == did, "contributed: {did:?}, but known: {known:?}");
     }
     Ok(())
@@ -155,47 +167,20 @@ fn order(effects: &[Effect]) -> Checked {
     Ok(())
 }
 
-/// The open request is the one that the history knows, under the policy of its opening.
-fn requests(world: &World, deed: &Deed, after: &Procedure, effects: &[Effect]) -> Checked {
-    let passage = world.history.open(deed.sop);
-    ensure!(after.request.is_some() == passage.is_some(), "a request is open that should not be, or the reverse");
-    if let (Some(request), Some(passage)) = (&after.request, passage) {
-        let known = (request.id, request.content, subject_version(&request.subject));
-        ensure!(known == (passage.request, passage.content, passage.version), "another request is open");
-        ensure!(request.stages == passage.stages, "a request under way changed its stages");
-        ensure!(request.stage == passage.stage(), "stage {} is open, not {}", request.stage, passage.stage());
-        let votes: Vec<usize> = passage.votes.iter().map(|v| v.who).collect();
-        let decided: Vec<usize> = request.decisions.iter().map(|d| index(d.person)).collect();
-        ensure!(votes == decided, "decided: {votes:?}, but known: {decided:?}");
-    }
-    let expected = match deed.ask {
-        Ask::Decide { approves: true, .. } => Some(RequestState::Approved),
-        Ask::Decide { approves: false, .. } => Some(RequestState::Rejected),
-        Ask::Withdraw { .. } => Some(RequestState::Withdrawn),
-        _ => None,
-    };
-    for effect in effects {
-        if let Effect::RequestClosed(_, state) = effect {
-            ensure!(Some(*state) == expected, "a request ended as {state}: {deed:?}");
-        }
-    }
-    Ok(())
-}
-
 /// Nothing is published that the policy has not approved, or before its time.
-fn published(world: &World, deed: &Deed, from: VersionState, version: &Version) -> Checked {
-    ensure!(version.effective_at.is_none_or(|at| at <= world.now), "published before its effective date");
+fn published(world: &World, from: VersionState, version: &Version) -> Checked {
+    ensure!(version.effective_at.is_none_or(|at| at <= world.facts.now), "published before its effective date");
     ensure!(matches!(from, VersionState::InReview | VersionState::Approved), "published from {from}");
-    let Some(passage) = world.history.passages.iter().rfind(|p| p.version == Some(version.id)) else {
-        return Err("published without a request".to_owned());
-    };
-    check_passage(world, deed, passage, version)
+    approved(world, version)
 }
 
-fn check_passage(world: &World, deed: &Deed, passage: &Passage, version: &Version) -> Checked {
-    ensure!(!passage.open, "published while the request is open");
-    let closed = Passage { open: true, ..passage.clone() };
-    closed.check(SOPS[deed.sop].1, &world.history.barred(passage), version.content)
+fn approved(world: &World, version: &Version) -> Checked {
+    let passage = world.history.passages.iter().rfind(|p| p.version == Some(version.id));
+    passage.map_or_else(|| Err("approved without a request".to_owned()), |p| check_passage(world, p, version))
+}
+
+fn check_passage(world: &World, passage: &Passage, version: &Version) -> Checked {
+    passage.check(world.history.barred(passage), version.content)
 }
 
 /// An SOP is retired by an approved request, or because its first version was given up.
@@ -209,56 +194,5 @@ fn retired(world: &World, deed: &Deed, before: &Procedure, after: &Procedure) ->
     let (Some(passage), Some(version)) = (passage, before.in_force()) else {
         return Err("retired without a request".to_owned());
     };
-    check_passage(world, deed, passage, version)
-}
-
-fn count(
-    world: &mut World,
-    before: &Procedure,
-    after: &Procedure,
-    effects: &[Effect],
-    moved: &[(VersionState, &Version)],
-) {
-    for (from, version) in moved {
-        match (from, version.state) {
-            (VersionState::InReview, VersionState::Published) => world.count("published at once"),
-            (VersionState::Approved, VersionState::Published) => world.count("published by the clock"),
-            (VersionState::Approved, VersionState::Discarded) => world.count("approved, then discarded"),
-            (VersionState::Published, VersionState::Superseded) => world.count("superseded"),
-            (VersionState::Published, VersionState::Retired) => world.count("retired"),
-            _ => {}
-        }
-        if version.state == VersionState::Published {
-            count_way(world, version);
-        }
-    }
-    for effect in effects {
-        match effect {
-            Effect::RequestClosed(_, RequestState::Rejected) => world.count("rejected"),
-            Effect::RequestClosed(_, RequestState::Withdrawn) => world.count("withdrawn"),
-            Effect::SopMoved { from: SopState::Retired, .. } => world.count("revived"),
-            Effect::SopMoved { to: SopState::Retired, .. } if !before.was_published() => {
-                world.count("given up before it was published");
-            }
-            Effect::OwnerChanged { .. } => world.count("handed over"),
-            _ => {}
-        }
-    }
-    let discarded = moved.iter().any(|(_, v)| v.state == VersionState::Discarded);
-    if after.state == SopState::Retired && before.state == SopState::Published && discarded {
-        world.count("retired with an open draft");
-    }
-}
-
-/// Counts by which way a version came to be published.
-fn count_way(world: &mut World, version: &Version) {
-    let Some(passage) = world.history.passages.iter().rfind(|p| p.version == Some(version.id)) else { return };
-    let (three, many) = (passage.stages.len() == 3, passage.stages.iter().any(|s| s.min_approvals > 1));
-    let editorial = version.label.is_some_and(|l| l.minor > 0);
-    let ways = [
-        (editorial, "published as editorial"),
-        (three, "published through three stages"),
-        (many, "published with two of a kind"),
-    ];
-    ways.into_iter().filter(|(so, _)| *so).for_each(|(_, way)| world.count(way));
+    check_passage(world, passage, version)
 }

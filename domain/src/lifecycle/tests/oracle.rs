@@ -1,17 +1,23 @@
 //! The table of the lifecycle, written a second time and another way: what an action should bring about, if anything.
 
-use std::collections::BTreeSet;
+mod refusals;
+mod voice;
 
 use crate::access::Action;
 use crate::content::ChangeKind;
-use crate::ids::{PersonId, RequestId, VersionId};
+use crate::ids::{RequestId, VersionId};
 use crate::lifecycle::{SopState, Version, VersionState};
-use crate::policy::{PolicyKind, Stage};
+use crate::policy::PolicyKind;
+use crate::time::DAY;
 
-use super::cast::{AUTH_AGE, PEOPLE, SOPS, Spec, fits, holds, person, sop_id};
+use super::cast::{People, person, sop_id};
+use super::documents::Spec;
+use super::facts::{Deputy, Facts, Remark};
 use super::history::Passage;
 use super::table::SopRow;
 use super::world::{Ask, Deed, World};
+
+pub use refusals::{check_code, why_refused};
 
 /// The versions that move, and where to. Nothing when the action has to be refused.
 pub type Foreseen = Option<Vec<(VersionId, VersionState)>>;
@@ -19,29 +25,62 @@ pub type Foreseen = Option<Vec<(VersionId, VersionState)>>;
 /// One SOP as an oracle sees it.
 struct View<'a> {
     world: &'a World,
+    facts: &'a Facts,
     deed: &'a Deed,
     row: &'a SopRow,
     who: usize,
 }
 
+/// The roles that let their holders see drafts, and comment on them.
+const COMMENTERS: [&str; 4] = ["author", "reviewer", "approver", "manager"];
+/// The role that lets its holders see drafts, and no more.
+const READER: &str = "admin";
+
 pub fn foresee(world: &World, deed: &Deed) -> Foreseen {
+    let facts = &world.facts;
     let row = world.tables.sop(sop_id(deed.sop));
-    if matches!(deed.ask, Ask::CreateSop(_)) {
-        return (row.is_none() && holds(deed.who?, "author", Some(SOPS[deed.sop].1))).then(Vec::new);
+    let stays = |allowed: bool| allowed.then(Vec::new);
+    match &deed.ask {
+        Ask::CreateSop(_) => {
+            let author = facts.holds(deed.who?, "author", Some(facts.cast.sops[deed.sop].1));
+            stays(row.is_none() && author)
+        }
+        Ask::Delegate(deputy, reason) => stays(against_delegation(facts, deputy, reason).is_empty()),
+        Ask::PublishDue { version } => {
+            let view = View { world, facts, deed, row: row?, who: usize::MAX };
+            let due =
+                |v: &Version| v.state == VersionState::Approved && v.effective_at.is_none_or(|at| at <= facts.now);
+            view.version(*version).filter(|v| due(v)).map(|v| view.published(v.id))
+        }
+        _ => View { world, facts, deed, row: row?, who: deed.who? }.foresee(),
     }
-    let row = row?;
-    if let Ask::PublishDue { version } = deed.ask {
-        let due = |v: &Version| v.state == VersionState::Approved && v.effective_at.is_none_or(|at| at <= world.now);
-        let view = View { world, deed, row, who: usize::MAX };
-        return view.version(version).filter(|v| due(v)).map(|v| view.published(v.id));
-    }
-    View { world, deed, row, who: deed.who? }.foresee()
 }
 
 /// Whether the process of the SOP has no other that is not retired.
 pub fn process_is_free(world: &World, sop: usize) -> bool {
-    let others = world.tables.sops.iter().filter(|s| s.id != sop_id(sop) && s.process == SOPS[sop].0);
+    let process = world.facts.cast.sops[sop].0;
+    let others = world.tables.sops.iter().filter(|s| s.id != sop_id(sop) && s.process == process);
     others.into_iter().all(|s| s.state == SopState::Retired)
+}
+
+/// What speaks against letting another decide: it is for a role of one's own, as far as that reaches, for a time, and
+/// for a reason.
+fn against_delegation(facts: &Facts, deputy: &Deputy, reason: &str) -> Vec<&'static str> {
+    let Deputy { from, role, team, .. } = *deputy;
+    let held = facts.holds(from, role, team);
+    let mut others = facts.deputies.iter().filter(|d| d.to == from && d.role == role && facts.is_in_force(d));
+    let lent = others.any(|d| facts.holds(d.from, role, team));
+    let period = deputy.ends.since(deputy.starts);
+    let why = [
+        (facts.selves(from).has(deputy.to), "delegation to oneself refused"),
+        (period < 1 || deputy.ends <= facts.now, "delegation for no time refused"),
+        (period > 366 * DAY, "delegation for too long refused"),
+        (reason.trim().is_empty(), "delegation without reason refused"),
+        (held && facts.appoints(role), "delegation of a role that gives out roles refused"),
+        (!held && lent, "delegation of a delegated role refused"),
+        (!held && !lent, "delegation of no own role refused"),
+    ];
+    why.into_iter().filter(|(so, _)| *so).map(|(_, why)| why).collect()
 }
 
 impl View<'_> {
@@ -54,10 +93,15 @@ impl View<'_> {
             }
             Ask::Edit { version, revision, .. } => stays(self.may(Action::EditSop) && self.draft(*version, *revision)),
             Ask::Submit { version, revision } => self.submitted(*version, *revision),
-            Ask::Decide { request, approves, content, comment } => {
+            Ask::Decide(answered) => {
+                let passage = self.passage(answered.request)?;
+                self.why_not(passage, answered).is_empty().then(|| self.decided(passage, answered.approves))
+            }
+            Ask::TakeBack { request } => {
                 let passage = self.passage(*request)?;
-                let saw = *content == passage.content && (*approves || !comment.trim().is_empty());
-                (saw && self.decides(passage)).then(|| self.decided(passage, *approves))
+                let selves = self.facts.selves(self.who);
+                let own = passage.standing().any(|v| selves.has(v.who) && v.stage == passage.stage);
+                stays(own && self.reads_drafts())
             }
             Ask::Withdraw { request } => {
                 let passage = self.passage(*request)?;
@@ -74,9 +118,9 @@ impl View<'_> {
                 let quiet = self.world.history.open(self.deed.sop).is_none()
                     && self.open().is_none_or(|v| v.state == VersionState::Draft);
                 let said = !reason.trim().is_empty() && *successor != Some(self.row.id);
-                let stages = self.world.policy(PolicyKind::Retirement);
                 let known = self.row.revision == *revision && self.in_force().is_some();
-                stays(self.is_owner() && known && quiet && said && self.fillable(&stages, &BTreeSet::from([self.who])))
+                let fine = self.is_owner() && known && quiet && said;
+                stays(fine && self.fillable(PolicyKind::Retirement, People::only(self.who)))
             }
             Ask::Revive { revision, based_on, .. } => {
                 let gone = self.row.state == SopState::Retired && self.row.revision == *revision;
@@ -86,8 +130,36 @@ impl View<'_> {
                 let other = self.row.owner != person(*to) && self.row.revision == *revision;
                 stays(self.may(Action::HandOverSop) && other)
             }
-            Ask::CreateSop(_) | Ask::PublishDue { .. } => None,
+            Ask::Comment { version } => stays(self.comments() && self.is_open(*version)),
+            Ask::Resolve { thread } => {
+                let remark = self.world.facts.remarks.get(*thread)?;
+                stays(self.against_resolving(remark).is_empty())
+            }
+            Ask::Reopen { thread } => {
+                let remark = self.world.facts.remarks.get(*thread)?;
+                stays(remark.resolved && self.comments() && self.is_open(remark.version))
+            }
+            Ask::CreateSop(_) | Ask::PublishDue { .. } | Ask::Delegate(..) => None,
         }
+    }
+
+    /// What speaks against settling a thread: whoever contributed settles only what they began.
+    fn against_resolving(&self, remark: &Remark) -> Vec<&'static str> {
+        let selves = self.facts.selves(self.who);
+        let contributors = self.world.history.contributors.get(&remark.version).copied().unwrap_or_default();
+        let others = !selves.has(remark.author);
+        let contributed = contributors.has(self.who);
+        let why = [
+            (remark.resolved, "resolved comment not resolved again"),
+            (others && contributed, "contributor resolves no comment of others"),
+            (
+                others && !contributed && contributors.meets(selves),
+                "second account of a contributor resolves no comment of others",
+            ),
+            (!self.comments(), "comment not resolved by who does not comment"),
+            (!self.is_open(remark.version), "comment on what cannot come into force any more not resolved"),
+        ];
+        why.into_iter().filter(|(so, _)| *so).map(|(_, why)| why).collect()
     }
 
     fn submitted(&self, id: VersionId, revision: i64) -> Foreseen {
@@ -96,33 +168,28 @@ impl View<'_> {
             (ChangeKind::Material, _) => true,
             (ChangeKind::Editorial, in_force) => in_force.is_some_and(|v| self.spec(v).shape == spec.shape),
         };
-        let mut barred = self.world.history.contributors.get(&id).cloned().unwrap_or_default();
-        barred.insert(self.who);
+        let contributors = self.world.history.contributors.get(&id).copied().unwrap_or_default();
         let fine = self.draft(id, revision)
             && self.world.history.open(self.deed.sop).is_none()
             && spec.gap == 0
             && editorial_indeed
-            && self.fillable(&self.world.policy(spec.kind.into()), &barred);
+            && self.fillable(spec.kind.into(), contributors.and(People::only(self.who)));
         (fine && self.may(Action::EditSop)).then(|| vec![(id, VersionState::InReview)])
     }
 
-    fn decides(&self, passage: &Passage) -> bool {
-        let Some(stage) = passage.stages.get(passage.stage()) else { return false };
-        let recent = stage.max_auth_age.is_none() || self.deed.login.is_some_and(|age| age <= AUTH_AGE);
-        let fresh = passage.votes.iter().all(|v| v.who != self.who);
-        fresh
-            && recent
-            && fits(self.who, stage, self.row.team)
-            && !self.world.history.barred(passage).contains(&self.who)
+    fn fillable(&self, kind: PolicyKind, barred: People) -> bool {
+        self.facts.fillable(self.facts.policy(kind), barred, self.row.team)
     }
 
     fn decided(&self, passage: &Passage, approves: bool) -> Vec<(VersionId, VersionState)> {
-        let done = approves && passage.one_more_closes() && passage.stage() + 1 == passage.stages.len();
+        let barred = self.world.history.barred(passage);
+        let last = passage.stage + 1 == passage.policy.stages.len();
+        let done = approves && last && passage.one_more_closes(self.facts, barred);
         match passage.version {
             Some(id) if !approves => vec![(id, VersionState::Draft)],
             Some(id) if done => {
                 let at = self.version(id).and_then(|v| v.effective_at);
-                let due = at.is_none_or(|at| at <= self.world.now);
+                let due = at.is_none_or(|at| at <= self.facts.now);
                 if due { self.published(id) } else { vec![(id, VersionState::Approved)] }
             }
             None if done => {
@@ -151,6 +218,10 @@ impl View<'_> {
         self.world.tables.in_state(self.row.id, &states)
     }
 
+    fn is_open(&self, id: VersionId) -> bool {
+        self.open().is_some_and(|v| v.id == id)
+    }
+
     fn in_force(&self) -> Option<&Version> {
         self.world.tables.in_state(self.row.id, &[VersionState::Published])
     }
@@ -172,47 +243,31 @@ impl View<'_> {
     }
 
     fn may(&self, action: Action) -> bool {
-        let role = |name: &str| holds(self.who, name, Some(self.row.team));
+        let role = |name: &str| self.facts.holds(self.who, name, Some(self.row.team));
         let contributor = || self.open().is_some_and(|v| self.world.history.contributed(v.id, self.who));
+        // Who wrote a draft has no say in a retirement, whoever asked for it has.
+        let asked = || self.world.history.open(self.deed.sop).filter(|p| p.version.is_none()).map(|p| p.asked_by);
         let allowed = match action {
             Action::EditSop => role("author"),
-            Action::Withdraw | Action::Discard => contributor(),
+            Action::Withdraw => asked().map_or_else(contributor, |asked| asked == self.who),
+            Action::Discard => contributor(),
             Action::HandOverSop => role("manager"),
             _ => false,
         };
-        self.is_owner() || (allowed && self.knows())
+        let knows = || self.world.history.ever_published.has(self.deed.sop) || self.reads_drafts();
+        self.is_owner() || (allowed && knows())
     }
 
-    /// Whether the person may know of the SOP at all.
-    fn knows(&self) -> bool {
-        let roles = ["author", "reviewer", "approver", "manager", "admin"];
-        let sees = roles.iter().any(|role| holds(self.who, role, Some(self.row.team)));
-        let named = self.world.history.open(self.deed.sop);
-        let decides = named.is_some_and(|p| p.stages.iter().any(|s| fits(self.who, s, self.row.team)));
-        sees || decides || self.world.history.ever_published.contains(&self.deed.sop)
+    /// Whether the person sees what was not published.
+    fn reads_drafts(&self) -> bool {
+        self.comments() || self.facts.holds(self.who, READER, Some(self.row.team))
     }
 
-    /// Tries every way of seating people.
-    fn fillable(&self, stages: &[Stage], barred: &BTreeSet<usize>) -> bool {
-        let seats: Vec<&Stage> = stages.iter().flat_map(|s| std::iter::repeat_n(s, s.min_approvals as usize)).collect();
-        let counts = !stages.is_empty() && stages.iter().all(|s| s.min_approvals > 0);
-        counts && seat(&seats, &mut barred.clone(), self.row.team)
+    /// Whether the person comments on it.
+    fn comments(&self) -> bool {
+        let open = self.world.history.open(self.deed.sop);
+        self.is_owner()
+            || COMMENTERS.iter().any(|role| self.facts.holds(self.who, role, Some(self.row.team)))
+            || open.is_some_and(|p| self.facts.has_part(self.who, &p.policy.stages, self.row.team))
     }
-}
-
-fn seat(seats: &[&Stage], taken: &mut BTreeSet<usize>, team: u128) -> bool {
-    let Some((first, rest)) = seats.split_first() else { return true };
-    (0..PEOPLE.len()).any(|who| {
-        if !fits(who, first, team) || !taken.insert(who) {
-            return false;
-        }
-        let seated = seat(rest, taken, team);
-        taken.remove(&who);
-        seated
-    })
-}
-
-/// Who a person id stands for.
-pub fn index(id: PersonId) -> usize {
-    (0..PEOPLE.len()).find(|n| person(*n) == id).expect("everyone is known")
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::approval::{Decision, Request, RequestState};
-use crate::ids::{PersonId, RequestId, SopId, VersionId};
+use crate::ids::{DecisionId, PersonId, RequestId, SopId, VersionId};
 use crate::lifecycle::{Effect, Procedure, SopState, Version, VersionState};
 use crate::policy::Risk;
 
@@ -42,9 +42,15 @@ pub struct Tables {
     pub sops: Vec<SopRow>,
     pub versions: Vec<(SopId, Version)>,
     pub requests: Vec<RequestRow>,
+    /// Who has a part in a decision that stands, by the first account known of the person.
+    pub voices: Vec<(RequestId, PersonId, DecisionId)>,
 }
 
 impl Tables {
+    pub fn open_requests(&mut self) -> impl Iterator<Item = &mut Request> {
+        self.requests.iter_mut().filter(|r| r.state == RequestState::Open).map(|r| &mut r.request)
+    }
+
     pub fn sop(&self, id: SopId) -> Option<&SopRow> {
         self.sops.iter().find(|s| s.id == id)
     }
@@ -99,18 +105,13 @@ impl Tables {
                 let (request, state) = (request.clone(), RequestState::Open);
                 self.requests.push(RequestRow { sop, request, state });
             }
-            Effect::DecisionTaken(request, decision) => {
-                let row = self.open_request(sop, *request)?;
-                if row.request.stage != decision.stage {
-                    return None;
-                }
-                row.request.decisions.push(decision.clone());
-            }
+            Effect::DecisionTaken(request, decision) => self.decided(sop, *request, decision)?,
             Effect::DecisionWithdrawn(request, id, at) => {
                 let row = self.open_request(sop, *request)?;
                 let stage = row.request.stage;
                 let standing = |d: &&mut Decision| d.id == *id && d.stage == stage && d.withdrawn_at.is_none();
                 row.request.decisions.iter_mut().find(standing)?.withdrawn_at = Some(*at);
+                self.voices.retain(|(_, _, decision)| decision != id);
             }
             Effect::StageOpened(request, stage) => {
                 let row = self.open_request(sop, *request)?;
@@ -132,6 +133,19 @@ impl Tables {
         Some(())
     }
 
+    fn decided(&mut self, sop: SopId, request: RequestId, decision: &Decision) -> Option<()> {
+        let row = self.open_request(sop, request)?;
+        if row.request.stage != decision.stage {
+            return None;
+        }
+        row.request.decisions.push(decision.clone());
+        let parties = [Some(decision.person), decision.on_behalf_of.map(|(person, _)| person)];
+        let voices = parties.into_iter().flatten().map(|account| row.request.accounts.holder(account));
+        let voices: Vec<PersonId> = voices.collect();
+        self.voices.extend(voices.into_iter().map(|person| (request, person, decision.id)));
+        Some(())
+    }
+
     fn version_at(&mut self, sop: SopId, id: VersionId, state: VersionState, revision: i64) -> Option<&mut Version> {
         let rows = self.versions.iter_mut().filter(|(of, _)| *of == sop).map(|(_, v)| v);
         let row = rows.into_iter().find(|v| (v.id, v.state, v.revision) == (id, state, revision))?;
@@ -147,7 +161,8 @@ impl Tables {
         let versions = |held: fn(&Version) -> bool| self.versions.iter().filter(move |(_, v)| held(v));
         let open = [VersionState::Draft, VersionState::InReview, VersionState::Approved];
         let live = self.sops.iter().filter(|s| s.state != SopState::Retired);
-        let decided = self.requests.iter().flat_map(|r| r.request.decisions.iter().map(|d| (r.request.id, d.person)));
+        let decided = self.requests.iter().flat_map(|r| r.request.standing().map(|d| (r.request.id, d.person)));
+        let heard = self.voices.iter().map(|(request, person, _)| (*request, *person));
         let labelled = versions(|v| v.state != VersionState::Discarded && v.label.is_some());
         let pending = self.requests.iter().filter(|r| r.state == RequestState::Open);
         let indexes = [
@@ -160,7 +175,8 @@ impl Tables {
             (versions(|_| true).map(|(_, v)| v.id).duplicate(), "version id"),
             (live.map(|s| s.process).duplicate(), PROCESS),
             (pending.map(|r| r.sop).duplicate(), "open request"),
-            (decided.duplicate(), "one decision per person"),
+            (decided.duplicate(), "one decision that stands per account"),
+            (heard.duplicate(), "one voice per person"),
         ];
         indexes.into_iter().find(|(twice, _)| *twice).map_or(Ok(()), |(_, name)| Err(Broken::Index(name)))
     }
