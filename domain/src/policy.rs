@@ -230,4 +230,65 @@ mod tests {
         assert_eq!(fits, [Fit::LessSpecial, Fit::OtherTeam, Fit::Applies, Fit::OtherTeam]);
         assert_eq!(select(&all, PolicyKind::Retirement, team, Risk::Low), None);
     }
+
+    #[test]
+    fn a_policy_has_stages_that_somebody_has_to_approve() {
+        let stage = Stage {
+            name: "Approval".to_owned(),
+            role: "approver".to_owned(),
+            min_approvals: 1,
+            scope: StageScope::Team,
+            meaning: Meaning::Approved,
+            max_auth_age: None,
+        };
+        let told = |stages: Vec<Stage>| {
+            let (id, kind) = (PolicyId(Uuid::nil()), PolicyKind::Material);
+            let policy = Policy { id, kind, team: None, risk: None, stages, requires_resolved_comments: false };
+            policy.check().into_iter().map(|problem| problem.path.join(".")).collect::<Vec<_>>()
+        };
+        let named = |text: &str| Stage { name: text.to_owned(), ..stage.clone() };
+        let in_role = |text: &str| Stage { role: text.to_owned(), ..stage.clone() };
+        let needing = |min_approvals| Stage { min_approvals, ..stage.clone() };
+        let within = |age| Stage { max_auth_age: Some(age), ..stage.clone() };
+        let (longest, too_long) = ("x".repeat(MAX_LINE), "x".repeat(MAX_LINE + 1));
+        for fine in [stage.clone(), needing(MAX_APPROVALS), within(1), within(MAX_AUTH_AGE), named(&longest)] {
+            assert!(told(vec![fine.clone()]).is_empty(), "{fine:?}");
+        }
+        assert!(told(vec![stage.clone(); MAX_STAGES]).is_empty());
+        assert_eq!(told(Vec::new()), ["stages"]);
+        assert_eq!(told(vec![stage.clone(); MAX_STAGES + 1]), ["stages"]);
+        let flaws = [
+            (needing(0), "minApprovals"),
+            (needing(MAX_APPROVALS + 1), "minApprovals"),
+            (named(" "), "name"),
+            (named(&too_long), "name"),
+            (named("a\0b"), "name"),
+            (in_role(""), "role"),
+            (in_role(&too_long), "role"),
+            (within(0), "maxAuthAge"),
+            (within(MAX_AUTH_AGE + 1), "maxAuthAge"),
+        ];
+        for (flawed, field) in flaws {
+            assert_eq!(told(vec![stage.clone(), flawed]), [format!("stages.1.{field}")]);
+        }
+    }
+
+    #[test]
+    fn each_kind_of_change_has_its_own_policies() {
+        let team = TeamId(Uuid::nil());
+        let policy = |n: u128, kind| Policy {
+            id: PolicyId(Uuid::from_u128(n)),
+            kind,
+            team: None,
+            risk: None,
+            stages: Vec::new(),
+            requires_resolved_comments: false,
+        };
+        let all =
+            [policy(1, PolicyKind::Retirement), policy(2, PolicyKind::Editorial), policy(3, PolicyKind::Material)];
+        let chosen = |kind| select(&all, kind, team, Risk::Low).map(|p| p.id.0.as_u128());
+        assert_eq!(chosen(ChangeKind::Material.into()), Some(3));
+        assert_eq!(chosen(ChangeKind::Editorial.into()), Some(2));
+        assert_eq!(chosen(PolicyKind::Retirement), Some(1));
+    }
 }

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use uuid::Uuid;
 
 use super::*;
+use crate::ids::DelegationId;
 use crate::policy::{Meaning, StageScope};
 
 const MATRIX: &str = include_str!("matrix.txt");
@@ -198,4 +199,83 @@ fn what_is_listed_is_what_can_be_read() {
 fn nobody_acts_for_the_clock() {
     assert_eq!((Permit::clock().actor(), Permit::clock().action()), (None, Action::PublishDue));
     assert_eq!(Permit::clock(), Permit { actor: None, action: Action::PublishDue });
+}
+
+/// Who may decide on behalf of somebody sees what there is to decide, in lists too, and no more.
+#[test]
+fn a_mandate_opens_what_it_reaches() {
+    let from = PersonId(Uuid::from_u128(7));
+    let case = |scope| Case {
+        title: "a request",
+        team: OWN,
+        published: false,
+        owned: false,
+        contributed: false,
+        stage: Some(scope),
+    };
+    let mandate = |role: &str, only: Option<u128>, held: &[Option<u128>]| Mandate {
+        delegation: DelegationId(Uuid::nil()),
+        from,
+        role: role.to_owned(),
+        team: only.map(team),
+        held: held.iter().map(|t| t.map(team)).collect(),
+    };
+    // In a stage of the team, and in one of anyone.
+    let cases = [
+        (mandate("qa", None, &[None]), true, true),
+        (mandate("qa", Some(OWN), &[None]), true, true),
+        (mandate("qa", Some(OTHER), &[None]), false, false),
+        (mandate("qa", None, &[Some(OTHER)]), false, true),
+        (mandate("qa", Some(OWN), &[Some(OTHER), Some(OWN)]), true, true),
+        (mandate("reviewer", None, &[None]), false, false),
+    ];
+    for (mandate, of_team, of_anyone) in cases {
+        let actor = Actor { mandates: vec![mandate.clone()], ..actor(OTHERS[0], None) };
+        let roles = actor.visibility().roles;
+        assert_eq!(roles, actor.deciding_roles());
+        let told = roles.iter().map(|r| (r.role.as_str(), r.held, r.only, r.on_behalf_of)).collect::<Vec<_>>();
+        let known = mandate.held.iter().map(|held| (mandate.role.as_str(), *held, mandate.team, Some(from)));
+        assert_eq!(told, known.collect::<Vec<_>>());
+        for (scope, reaches) in [(StageScope::Team, of_team), (StageScope::Anyone, of_anyone)] {
+            let facts = case(scope).facts("qa");
+            let answer = |action| decide(&actor, action, Resource::Sop(&facts));
+            let hidden = Err(Refusal::NotFound("SOP"));
+            for action in [Action::Decide, Action::ReadDraft, Action::WithdrawDecision, Action::Comment] {
+                let expected = if reaches { Ok(Permit { actor: Some(me()), action }) } else { hidden.clone() };
+                assert_eq!(answer(action), expected, "{action} {scope}: {mandate:?}");
+            }
+        }
+    }
+}
+
+/// Whoever could give out roles decides by none that lets them, but by others.
+#[test]
+fn a_role_that_gives_out_roles_is_none_to_decide_in() {
+    let held = |role: &str, permission| HeldRole {
+        role: role.to_owned(),
+        team: Some(team(OWN)),
+        permissions: BTreeSet::from([Permission::DraftRead, permission]),
+        origin: Origin::CLAIM,
+    };
+    let roles = vec![held("keeper", Permission::AccessManage), held("qa", Permission::AuditRead)];
+    let auth_time = Some(Timestamp::from_micros(5));
+    let actor = Actor { roles, auth_time, ..actor(OTHERS[0], None) };
+    let own = ("qa".to_owned(), Some(team(OWN)));
+    assert_eq!(actor.candidate(), Candidate { person: me(), roles: vec![own], auth_time });
+    let own = DecidingRole { role: "qa".to_owned(), held: Some(team(OWN)), only: None, on_behalf_of: None };
+    assert_eq!(actor.deciding_roles(), [own]);
+    let case = |role| {
+        Case {
+            title: "a request",
+            team: OWN,
+            published: true,
+            owned: false,
+            contributed: false,
+            stage: Some(StageScope::Team),
+        }
+        .facts(role)
+    };
+    assert!(decide(&actor, Action::Decide, Resource::Sop(&case("qa"))).is_ok());
+    let refused = decide(&actor, Action::Decide, Resource::Sop(&case("keeper")));
+    assert!(matches!(refused, Err(Refusal::Forbidden(_))), "{refused:?}");
 }

@@ -117,3 +117,35 @@ fn of_two_decisions_of_one_person_that_in_the_open_stage_can_be_taken_back() {
         assert_eq!(under_way.take_back(person(account)), Ok(DecisionId(Uuid::from_u128(2))));
     }
 }
+
+#[test]
+fn of_several_mandates_of_one_person_that_which_counts_in_the_stage_is_used() {
+    let under_way = request(&[1]);
+    let mandate = |n, role: &str, held| Mandate {
+        delegation: DelegationId(Uuid::from_u128(n)),
+        from: person(2),
+        role: role.to_owned(),
+        team: None,
+        held: vec![held],
+    };
+    let elsewhere = Some(TeamId(Uuid::from_u128(9)));
+    let mut mandates = [mandate(1, "reviewer", None), mandate(2, "approver", elsewhere), mandate(3, "approver", None)];
+    let decide = |mandates: &[Mandate]| {
+        let who = Candidate { person: person(1), roles: Vec::new(), auth_time: None };
+        let answer = Answer {
+            id: DecisionId(Uuid::from_u128(1)),
+            verdict: Verdict::Approve,
+            content: under_way.content,
+            comment: String::new(),
+            on_behalf_of: Some(person(2)),
+            via: Via::Api,
+        };
+        under_way.decide(&who, mandates, team(), answer, now())
+    };
+    assert!(matches!(decide(&mandates[..2]), Err(Refusal::Forbidden(_))));
+    for _ in 0..mandates.len() {
+        mandates.rotate_left(1);
+        let by = decide(&mandates).map(|decision| decision.on_behalf_of);
+        assert_eq!(by, Ok(Some((person(2), DelegationId(Uuid::from_u128(3))))), "{mandates:?}");
+    }
+}
