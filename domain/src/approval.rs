@@ -312,18 +312,32 @@ impl Request {
     /// Whether the approvals, with this one more, close the stage that is being decided.
     #[must_use]
     pub fn closes_stage(&self, decision: &Decision) -> bool {
-        self.current().is_some_and(|stage| self.heard(decision) >= stage.min_approvals as usize)
+        self.current().is_some_and(|stage| self.heard(self.stage, decision) >= stage.min_approvals as usize)
     }
 
-    /// How many approvals of the open stage count, with this one more. Accounts may turn out to be one person's only
+    /// Refuses to go on where an earlier stage has come to lack approvals, with this decision in the open one.
+    ///
+    /// # Errors
+    /// `Conflict`, naming the stage.
+    pub(crate) fn expect_earlier_stages(&self, decision: &Decision) -> Result<(), Refusal> {
+        let earlier = self.stages.iter().enumerate().take(self.stage);
+        let mut short = earlier.filter(|(n, stage)| self.heard(*n, decision) < stage.min_approvals as usize);
+        short.next().map_or(Ok(()), |(_, stage)| {
+            let why = "an approval of it turned out to be given with another account of somebody who was heard already, or \
+                who may not decide: withdraw the request, or reject";
+            Err(Refusal::conflict(format!("the stage '{}' has come to lack approvals: {why}", stage.name)))
+        })
+    }
+
+    /// How many approvals of a stage count, with this decision one more. Accounts may turn out to be one person's only
     /// after they decided: then the first decision of the person counts, and none of somebody who contributed.
-    fn heard(&self, decision: &Decision) -> usize {
+    fn heard(&self, stage: usize, decision: &Decision) -> usize {
         let mut spent: BTreeSet<PersonId> = self.excluded.iter().map(|other| self.accounts.holder(*other)).collect();
         let mut count = 0;
         for given in self.standing().chain(std::iter::once(decision)) {
             if self.voices_of(given).all(|person| !spent.contains(&person)) {
                 spent.extend(self.voices_of(given));
-                count += usize::from(given.stage == self.stage && given.verdict == Verdict::Approve);
+                count += usize::from(given.stage == stage && given.verdict == Verdict::Approve);
             }
         }
         count

@@ -148,8 +148,9 @@ pub struct Procedure {
 /// in, so that whoever came second affects no row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// A draft begins.
-    DraftCreated(NewDraft),
+    /// A draft begins, with those who count as its contributors from the first: who begins it, and everyone who wrote
+    /// what it begins from, where that never came into force.
+    DraftCreated(NewDraft, BTreeSet<PersonId>),
     /// The draft says something else now.
     DraftEdited {
         /// Which.
@@ -259,7 +260,7 @@ impl Procedure {
     /// Carries out an effect in memory.
     pub fn apply(&mut self, effect: &Effect) {
         match effect {
-            Effect::DraftCreated(draft) => self.versions.push(draft.version()),
+            Effect::DraftCreated(draft, contributors) => self.versions.push(draft.version(contributors.clone())),
             Effect::DraftEdited { version, content, kind, effective_at, editor, .. } => {
                 self.change(*version, |v| {
                     (v.content, v.kind, v.effective_at) = (*content, *kind, *effective_at);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::acts::{approve_for, delegate, delegation, require, stage};
-use crate::story::{CREATE_DELEGATION, person};
+use crate::story::{CREATE_DELEGATION, WITHDRAW, number, person};
 
 /// An account whose token names this address, vouched for by the issuer or not.
 fn account(world: &World, roles: &[&str], subject: &str, email: &str, verified: bool) -> Client {
@@ -131,5 +131,20 @@ both! {
         assert_eq!(third["version"]["state"], "IN_REVIEW", "two people, by three accounts: {third}");
         let last = siege.approve(&world.client(&["reviewer@ops"], "ray")).await;
         assert_eq!(last["version"]["state"], "PUBLISHED");
+    }
+    async fn that_turns_out_to_be_a_contributors_after_its_stage_closed(world: World) {
+        let siege = Siege::lay(world).await;
+        let (world, place) = (&siege.world, &siege.place);
+        let second = account(world, &["reviewer@ops"], "ann-2", "ann@private.example", true);
+        siege.approve(&second).await;
+        person(&account(world, &["reviewer@ops"], "ann-2", "ann@example.org", true)).await;
+        let approve = answer(&siege.request, &siege.made.hash, "APPROVE", None);
+        siege.repelled(&place.approver, approve, "CONFLICT", "the stage 'Review' has come to lack approvals").await;
+        // It takes a passage of its own.
+        place.author.mutate(WITHDRAW, json!({"input": {"requestId": siege.request}})).await;
+        let revision = place.author.ok("query($id: ID!) { version(id: $id) { revision } }", json!({"id": siege.made.version})).await;
+        let made = Draft { revision: number(&revision["version"]["revision"]), ..siege.made.clone() };
+        let request = submit(&place.author, &made).await;
+        Siege { request, made, world: siege.world, place: siege.place }.relieved().await;
     }
 }

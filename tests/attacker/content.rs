@@ -3,7 +3,8 @@
 use super::*;
 use crate::acts::draft_of;
 use crate::story::{
-    CREATE_VERSION, EDIT, RETIRE, SUBMIT, WITHDRAW, content, decide, from_now, look, number, publish, published,
+    CREATE_VERSION, DISCARD, EDIT, RETIRE, SUBMIT, WITHDRAW, content, decide, from_now, look, number, person, publish,
+    published,
 };
 
 /// A change to content, and what it is called.
@@ -135,7 +136,7 @@ both! {
         // The owner does not decide, nor by a second account, nor after handing over.
         let owner = siege.world.client(&["author@ops", "approver@ops"], "ann");
         siege.holds(&owner, None, "FORBIDDEN", CONTRIBUTED).await;
-        let to = crate::story::person(&place.viewer).await;
+        let to = person(&place.viewer).await;
         let revision = look(&place.author, &siege.made.sop).await["revision"].clone();
         let input = json!({"id": siege.made.sop, "expectedRevision": revision, "ownerId": to});
         owner.mutate(crate::story::HAND_OVER, json!({"input": input})).await;
@@ -223,5 +224,35 @@ both! {
         let siege = Siege { world, place, made, request };
         siege.holds(&siege.place.approver, None, "FORBIDDEN", "needs the role 'reviewer'").await;
         siege.relieved().await;
+    }
+    async fn having_another_take_up_what_one_wrote(world: World) {
+        let place = place(&world).await;
+        let first = draft(&place, &place.author, &place.process, "Reset a password").await;
+        publish(&place, &place.author, &first).await;
+        let bob = world.client(&["author@ops"], "bob");
+        let mut changed = content("Reset a password");
+        changed["steps"][0]["instruction"] = json!("Let everybody in.");
+        let rob = world.client(&["author@ops", "reviewer@ops"], "rob");
+        let input = json!({"input": {"sopId": first.sop, "content": changed}});
+        let given_up = rob.mutate(CREATE_VERSION, input).await["version"].clone();
+        let input = json!({"id": given_up["id"], "expectedRevision": 1, "reason": "Somebody else should do it."});
+        rob.mutate(DISCARD, json!({"input": input})).await;
+        let input = json!({"input": {"sopId": first.sop, "basedOnId": given_up["id"], "content": changed}});
+        let again = bob.mutate(CREATE_VERSION, input).await["version"].clone();
+        let made = Draft { version: text(&again["id"]), revision: 1, hash: text(&again["contentHash"]), ..first };
+        // It is not reviewed by who wrote it, and another reviewer has to be there at all.
+        let refusal = bob.refused(SUBMIT, json!({"input": {"id": made.version, "expectedRevision": 1}})).await;
+        assert_eq!((refusal.code.as_str(), refusal.path.join(".")), ("INVALID", "policy.stages.0".to_owned()));
+        person(&world.client(&["reviewer@ops"], "ria")).await;
+        let request = submit(&bob, &made).await;
+        let siege = Siege { world, place, made, request };
+        siege.holds(&rob, None, "FORBIDDEN", CONTRIBUTED).await;
+        siege.approve(&siege.world.client(&["reviewer@ops"], "ria")).await;
+        assert_eq!(siege.approve(&siege.place.approver).await["version"]["state"], "PUBLISHED");
+        // What was in force once is everybody's.
+        let next = json!({"input": {"sopId": siege.made.sop, "content": content("Reset a password")}});
+        let next = bob.mutate(CREATE_VERSION, next).await["version"]["id"].clone();
+        let query = "query($id: ID!) { version(id: $id) { contributors { name } } }";
+        assert_eq!(bob.ok(query, json!({"id": next})).await["version"]["contributors"], json!([{"name": "bob"}]));
     }
 }

@@ -1,9 +1,11 @@
 //! What the audit chain says of each effect.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use sopwith_domain::access::Permit;
 use sopwith_domain::approval::{Decision, Request, RequestState, Subject, Via};
-use sopwith_domain::ids::{RequestId, SopId, TeamId};
+use sopwith_domain::ids::{PersonId, RequestId, SopId, TeamId};
 use sopwith_domain::lifecycle::{Effect, Label, NewDraft, Procedure, VersionState};
 
 use super::Call;
@@ -74,7 +76,7 @@ pub fn entry(call: &Call, permit: &Permit, procedure: &Procedure, effect: &Effec
 fn tell(procedure: &Procedure, effect: &Effect) -> Told {
     let sop = procedure.id;
     match effect {
-        Effect::DraftCreated(draft) => draft_created(draft),
+        Effect::DraftCreated(draft, contributors) => draft_created(draft, contributors),
         Effect::DraftEdited { .. } => draft_edited(procedure, effect),
         Effect::VersionMoved { version, from, to, label, reason, .. } => {
             let before = procedure.version(*version).and_then(|v| v.label);
@@ -163,13 +165,14 @@ fn moved(to: VersionState) -> &'static str {
     }
 }
 
-fn draft_created(draft: &NewDraft) -> Told {
+fn draft_created(draft: &NewDraft, contributors: &BTreeSet<PersonId>) -> Told {
     let new = json!({
         "state": VersionState::Draft,
         "kind": draft.kind,
         "content": draft.content.to_string(),
         "effectiveAt": draft.effective_at,
         "basedOn": draft.based_on.map(|v| v.to_string()),
+        "contributors": contributors.iter().map(PersonId::to_string).collect::<Vec<_>>(),
     });
     Told { action: "version.created", object: draft.id.to_string(), old: Value::Null, new, reason: None }
 }

@@ -86,7 +86,12 @@ pub async fn carry_out(
 ) -> Result<()> {
     for effect in effects {
         match effect {
-            Effect::DraftCreated(draft) => insert_draft(db, procedure.id, draft, now).await?,
+            Effect::DraftCreated(draft, contributors) => {
+                insert_draft(db, procedure.id, draft, now).await?;
+                for person in contributors {
+                    add_contributor(db, draft.id, *person).await?;
+                }
+            }
             Effect::DraftEdited { version, revision, content, kind, effective_at, editor } => {
                 let title = contents::get(db, &content.to_string()).await?.content.title;
                 let draft = version::ActiveModel {
@@ -152,7 +157,7 @@ async fn insert_draft(db: &impl Connection, sop: SopId, draft: &NewDraft, now: T
         ended_at: Set(None),
     };
     version::Entity::insert(row).exec_without_returning(db).await?;
-    add_contributor(db, draft.id, draft.creator).await
+    Ok(())
 }
 
 async fn add_contributor(db: &impl Connection, version: VersionId, person: PersonId) -> Result<()> {

@@ -34,6 +34,11 @@ pub fn unfilled(
     let mut seated: Vec<Option<usize>> = vec![None; free.len()];
     let mut empty = vec![0_usize; stages.len()];
     for seat in 0..seats.len() {
+        // Seats of a stage are alike: where there is nobody for one, there is nobody for the next.
+        if empty[seats[seat]] > 0 {
+            empty[seats[seat]] += 1;
+            continue;
+        }
         let mut tried = vec![false; free.len()];
         if !seat_someone(seat, &fits, &mut seated, &mut tried) {
             empty[seats[seat]] += 1;
@@ -54,15 +59,17 @@ fn seat_someone(
     seated: &mut Vec<Option<usize>>,
     tried: &mut Vec<bool>,
 ) -> bool {
+    // Whoever is free costs no search for another seat.
+    if let Some(person) = (0..seated.len()).find(|person| seated[*person].is_none() && fits(seat, *person)) {
+        seated[person] = Some(seat);
+        return true;
+    }
     for person in 0..seated.len() {
         if tried[person] || !fits(seat, person) {
             continue;
         }
         tried[person] = true;
-        let moved = match seated[person] {
-            None => true,
-            Some(other) => seat_someone(other, fits, seated, tried),
-        };
+        let moved = seated[person].is_some_and(|other| seat_someone(other, fits, seated, tried));
         if moved {
             seated[person] = Some(seat);
             return true;

@@ -100,6 +100,8 @@ const REACHED: &[&str] = &[
     "decision by a second account refused",
     "decided after accounts turned out to be one person's",
     "approved without the votes of one person's other account",
+    "approval over a stage that came to lack some refused",
+    "begun from what others gave up",
     "decision taken back",
     "decided again",
     "decided on behalf again",

@@ -29,7 +29,7 @@ pub struct NewDraft {
 }
 
 impl NewDraft {
-    pub(super) fn version(&self) -> Version {
+    pub(super) fn version(&self, contributors: BTreeSet<PersonId>) -> Version {
         Version {
             id: self.id,
             state: VersionState::Draft,
@@ -38,7 +38,7 @@ impl NewDraft {
             content: self.content,
             effective_at: self.effective_at,
             revision: 1,
-            contributors: BTreeSet::from([self.creator]),
+            contributors,
         }
     }
 }
@@ -108,10 +108,15 @@ impl Procedure {
                 open.id, open.state
             )));
         }
-        if draft.based_on.is_some_and(|base| self.version(base).is_none()) {
-            return Err(Refusal::NotFound("version"));
+        let mut contributors = BTreeSet::from([draft.creator]);
+        if let Some(base) = draft.based_on {
+            let base = self.version(base).ok_or(Refusal::NotFound("version"))?;
+            // What was never approved is their work still, whoever takes it up again.
+            if !base.state.was_in_force() {
+                contributors.extend(&base.contributors);
+            }
         }
-        Ok(self.settle(vec![Effect::DraftCreated(draft)], None))
+        Ok(self.settle(vec![Effect::DraftCreated(draft, contributors)], None))
     }
 
     /// Replaces what a draft says.
@@ -202,6 +207,9 @@ impl Procedure {
         let open = self.expect_request(request)?;
         let decision = open.decide(who, mandates, self.team, answer, now)?;
         let closes = open.closes_stage(&decision);
+        if closes {
+            open.expect_earlier_stages(&decision)?;
+        }
         let (verdict, comment) = (decision.verdict, decision.comment.clone());
         let mut effects = vec![Effect::DecisionTaken(open.id, decision)];
         if verdict == Verdict::Reject {

@@ -101,7 +101,8 @@ impl Version {
         }
     }
 
-    /// Its creator, every editor of it and its submitter: those who may not decide on it.
+    /// Its creator, every editor of it and its submitter, and those of a version that never came into force where it
+    /// begins from that: those who may not decide on it.
     async fn contributors(&self, ctx: &Context<'_>) -> Result<Vec<Person>> {
         let ids = load(ctx, ContributorsKey(self.0.id)).await?.unwrap_or_default();
         let mut people = load_many(ctx, ids.iter().map(|id| PersonKey(*id)).collect()).await?;

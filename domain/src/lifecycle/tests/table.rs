@@ -78,7 +78,7 @@ impl Tables {
 
     fn carry_out(&mut self, sop: SopId, effect: &Effect) -> Option<()> {
         match effect {
-            Effect::DraftCreated(draft) => self.versions.push((
+            Effect::DraftCreated(draft, contributors) => self.versions.push((
                 sop,
                 Version {
                     id: draft.id,
@@ -88,7 +88,7 @@ impl Tables {
                     content: draft.content,
                     effective_at: draft.effective_at,
                     revision: 1,
-                    contributors: BTreeSet::from([draft.creator]),
+                    contributors: contributors.clone(),
                 },
             )),
             Effect::DraftEdited { version, revision, content, kind, effective_at, editor } => {

@@ -111,11 +111,16 @@ fn taken(world: &World, step: &Step, decision: &Decision) -> Checked {
         let open = passage.version.map_or(0, |version| facts.open_remarks(version));
         ensure!(open == 0, "approved while {open} comments are open");
     }
-    let given = approvals(facts, request, decision, barred);
-    let need = passage.policy.stages.get(decision.stage).map_or(0, |s| s.need as usize);
+    let given_in = |stage: usize| approvals(facts, request, decision, stage, barred);
+    let needs = |stage: usize| passage.policy.stages.get(stage).map_or(0, |s| s.need as usize);
+    let (given, need) = (given_in(decision.stage), needs(decision.stage));
     let ends = |effect: &Effect| matches!(effect, Effect::StageOpened(..) | Effect::RequestClosed(..));
     let closed = approves && step.effects.iter().any(ends);
     ensure!(!approves || closed == (given == need) && given <= need, "closed: {closed}, with {given} of {need}");
+    for stage in (0..decision.stage).filter(|_| closed) {
+        let left = given_in(stage);
+        ensure!(left >= needs(stage), "gone on from stage {stage}, which has {left} of {}", needs(stage));
+    }
     if facts.links == passage.links {
         let standing = request.standing().filter(|d| d.stage == decision.stage).count() + 1;
         ensure!(!closed || standing == need, "{standing} approvals stand in a stage that needs {need}");
@@ -129,15 +134,15 @@ fn parties(facts: &Facts, decision: &Decision) -> People {
     facts.all_selves(parties)
 }
 
-/// How many people's approvals a stage has, with this one more.
-fn approvals(facts: &Facts, request: &Request, last: &Decision, barred: People) -> usize {
+/// How many people's approvals a stage has, with this last one.
+fn approvals(facts: &Facts, request: &Request, last: &Decision, stage: usize, barred: People) -> usize {
     let mut heard = barred;
     let mut given = 0;
     for decision in request.standing().chain([last]) {
         let voices = parties(facts, decision);
         if !voices.meets(heard) {
             heard = heard.and(voices);
-            given += usize::from(decision.stage == last.stage);
+            given += usize::from(decision.stage == stage);
         }
     }
     given

@@ -18,6 +18,11 @@ pub fn count(world: &mut World, step: &Step) {
     seen.extend(step.effects.iter().filter_map(|effect| effect_of(step, effect)));
     seen.extend(comments(world, step));
     seen.extend(decisions(world, step));
+    if let Ask::CreateDraft { .. } | Ask::Revive { .. } = step.deed.ask
+        && step.after.open_version().is_some_and(|v| v.contributors.len() > 1)
+    {
+        seen.push("begun from what others gave up");
+    }
     let discarded = step.moved().any(|(_, v)| v.state == VersionState::Discarded);
     if step.after.state == SopState::Retired && step.before.state == SopState::Published && discarded {
         seen.push("retired with an open draft");

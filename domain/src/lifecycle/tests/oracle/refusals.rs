@@ -54,6 +54,7 @@ pub fn check_code(why: &str, refusal: &Refusal) -> Checked {
     let codes: &[&str] = match why {
         "other content refused"
         | "approval refused while comments are open"
+        | "approval over a stage that came to lack some refused"
         | "decision of a closed stage not taken back"
         | "resolved comment not resolved again"
         | "comment on what cannot come into force any more refused" => &["CONFLICT"],

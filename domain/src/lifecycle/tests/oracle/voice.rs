@@ -19,6 +19,7 @@ impl View<'_> {
             (!answered.approves && answered.comment.trim().is_empty(), "missing reason refused"),
             (answered.approves && open && passage.policy.resolved, "approval refused while comments are open"),
             (!recent, "old sign-in refused"),
+            (answered.approves && self.hollow(passage), "approval over a stage that came to lack some refused"),
         ]
         .into_iter()
         .filter(|(so, _)| *so)
@@ -33,6 +34,14 @@ impl View<'_> {
             }
         }
         why
+    }
+
+    /// Whether one more approval would close the open stage, while accounts that turned out to be one person's leave an
+    /// earlier one with fewer than it needs.
+    fn hollow(&self, passage: &Passage) -> bool {
+        let barred = self.world.history.barred(passage);
+        let lacks = |n: usize| passage.counted(n, self.facts, barred).len() < passage.policy.stages[n].need as usize;
+        passage.one_more_closes(self.facts, barred) && (0..passage.stage).any(lacks)
     }
 
     /// What the person did in the request already, or for it.

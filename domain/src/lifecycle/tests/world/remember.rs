@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use crate::ids::{DecisionId, VersionId};
+use crate::lifecycle::VersionState;
 use crate::policy::PolicyKind;
 
 use super::super::cast::People;
@@ -15,9 +16,14 @@ impl World {
         let Some(who) = deed.who else { return };
         let new = VersionId(Uuid::from_u128(self.serial));
         match &deed.ask {
-            Ask::CreateSop(spec) | Ask::CreateDraft { spec, .. } | Ask::Revive { spec, .. } => {
+            Ask::CreateSop(spec) => {
                 self.specs.insert(spec.hash(), *spec);
                 self.contributed(new, who);
+            }
+            Ask::CreateDraft { spec, based_on } | Ask::Revive { spec, based_on, .. } => {
+                self.specs.insert(spec.hash(), *spec);
+                self.contributed(new, who);
+                self.taken_up(new, *based_on);
             }
             Ask::Edit { version, spec, .. } => {
                 self.specs.insert(spec.hash(), *spec);
@@ -48,6 +54,19 @@ impl World {
     fn contributed(&mut self, version: VersionId, who: usize) {
         let known = self.history.contributors.entry(version).or_default();
         *known = known.and(People::only(who));
+    }
+
+    /// What never came into force is still the work of those who wrote it.
+    fn taken_up(&mut self, version: VersionId, base: Option<VersionId>) {
+        let given_up = |base: &VersionId| {
+            let of_base = self.tables.versions.iter().find(|(_, v)| v.id == *base);
+            of_base.is_some_and(|(_, v)| v.state == VersionState::Discarded)
+        };
+        if let Some(base) = base.filter(given_up) {
+            let earlier = self.history.contributors[&base];
+            let known = self.history.contributors.entry(version).or_default();
+            *known = known.and(earlier);
+        }
     }
 
     fn asked(&mut self, sop: usize, who: usize, version: Option<VersionId>) {
