@@ -7,6 +7,7 @@ mod delegates;
 mod races;
 mod roles;
 mod rules;
+mod tokens;
 
 use serde_json::{Value, json};
 

@@ -6,6 +6,7 @@ mod export;
 mod heads;
 mod tamper;
 mod values;
+mod witness;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

@@ -1,6 +1,7 @@
 //! The life of a procedure. Each transition looks at a [`Procedure`], refuses or answers with the [`Effect`]s that
 //! bring it about; [`Procedure::apply`] carries them out in memory, the store carries out the same ones in SQL.
 
+mod inputs;
 #[cfg(test)]
 mod tests;
 mod transitions;
@@ -14,7 +15,7 @@ use crate::policy::Risk;
 use crate::text::text_enum;
 use crate::time::Timestamp;
 
-pub use transitions::{NewDraft, Reviewed, Submission};
+pub use inputs::{NewDraft, Reviewed, Submission};
 
 text_enum! {
     /// What a reader sees of an SOP.

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::tokens::{Pair, assert_unauthenticated, bearer, hmac, part, with};
-use crate::support::token::{SECRET, mint, now};
+use super::tokens::{assert_unauthenticated, bearer, part, with};
+use crate::support::token::{Pair, SECRET, hmac, mint, now};
 use crate::support::{Backend, KeyServer, Manner, Response, World, both, respond};
 
 const URL: &str = "SOPWITH_AUTH__JWKS_URL";

@@ -71,7 +71,7 @@ both! {
         for (kid, algorithm) in [("r1", "RS256"), ("e1", "ES256"), ("d1", "EdDSA")] {
             for form in provider.public_forms(kid).await {
                 for name in [None, Some(kid)] {
-                    let token = super::tokens::hmac(form.as_bytes(), name, &claims);
+                    let token = crate::support::token::hmac(form.as_bytes(), name, &claims);
                     assert_unauthenticated(&bearer(&world, &token).await, &format!("HS256 by the {algorithm} key: {form}"));
                 }
             }

@@ -1,12 +1,9 @@
 //! Tokens: right ones are taken, wrong ones are told so and nothing else.
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
-use jsonwebtoken::jwk::Jwk;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
-use crate::support::token::{AUDIENCE, SECRET, claims, mint, now, sign};
+use crate::support::token::{AUDIENCE, Pair, SECRET, claims, hmac, mint, now, sign};
 use crate::support::{Client, Response, World, both, respond};
 
 const ME: &str = "{ me { person { name } roles { role team { key } } } }";
@@ -43,35 +40,6 @@ pub(super) fn with(changes: &Value) -> Value {
         }
     }
     claims
-}
-
-/// A key pair made for the test.
-pub(super) struct Pair {
-    private: EncodingKey,
-    pub(super) public: Vec<u8>,
-    pub(super) jwk: Value,
-}
-
-impl Pair {
-    pub(super) fn new(kid: &str) -> Self {
-        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
-        let public = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref()).unwrap();
-        let private = EncodingKey::from_ec_der(pkcs8.as_ref());
-        let mut jwk = serde_json::to_value(Jwk::from_encoding_key(&private, Algorithm::ES256).unwrap()).unwrap();
-        jwk["kid"] = json!(kid);
-        Self { private, public: public.public_key().as_ref().to_vec(), jwk }
-    }
-
-    pub(super) fn sign(&self, kid: Option<&str>, claims: &Value) -> String {
-        let header = Header { kid: kid.map(str::to_owned), ..Header::new(Algorithm::ES256) };
-        jsonwebtoken::encode(&header, claims, &self.private).unwrap()
-    }
-}
-
-/// Signed by HMAC with whatever bytes, with or without the name of a key.
-pub(super) fn hmac(bytes: &[u8], kid: Option<&str>, claims: &Value) -> String {
-    let header = Header { kid: kid.map(str::to_owned), ..Header::new(Algorithm::HS256) };
-    jsonwebtoken::encode(&header, claims, &EncodingKey::from_secret(bytes)).unwrap()
 }
 
 pub(super) fn part(token: &str, n: usize) -> &str {
