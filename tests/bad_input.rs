@@ -257,12 +257,12 @@ both! {
             for stranger in &samples.strangers {
                 let expected = refused(sample.strangers);
                 send(stranger, sample.mutation, &sample.input, &expected, &mut wrong, "by a stranger").await;
-                before = before.assert_refused(&world, sample.mutation).await;
+                before = before.assert_refused(&world, sample.mutation, sample.strangers).await;
             }
             let Some(insider) = &sample.insider else { continue };
             let expected = refused("FORBIDDEN");
             send(insider, sample.mutation, &sample.input, &expected, &mut wrong, "by an insider").await;
-            before = before.assert_refused(&world, sample.mutation).await;
+            before = before.assert_refused(&world, sample.mutation, "FORBIDDEN").await;
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }

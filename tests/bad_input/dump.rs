@@ -45,11 +45,12 @@ impl Dump {
         assert!(gone.is_empty() && new.is_empty(), "{after} changed something:\n- {gone:#?}\n+ {new:#?}");
     }
 
-    /// Panics unless a refused mutation changed nothing, but that an attempt at a decision is on record. Answers what the
-    /// database holds now.
-    pub async fn assert_refused(&self, world: &World, mutation: &str) -> Self {
+    /// Panics unless a mutation that was refused with this code changed nothing, but that an attempt at a decision, or at
+    /// a submission that is forbidden, is on record. Answers what the database holds now.
+    pub async fn assert_refused(&self, world: &World, mutation: &str, code: &str) -> Self {
         let now = Self::take(world).await;
-        if ["approvalDecide", "approvalsDecide"].contains(&mutation) {
+        let submits = ["versionSubmit", "versionsSubmit"].contains(&mutation) && code == "FORBIDDEN";
+        if submits || ["approvalDecide", "approvalsDecide"].contains(&mutation) {
             self.assert_one_refusal(&now, mutation);
         } else {
             self.assert_same(&now, mutation);
@@ -57,7 +58,7 @@ impl Dump {
         now
     }
 
-    /// Panics unless the later one has one audit entry more, of a refused decision, and nothing else.
+    /// Panics unless the later one has one audit entry more, of what was refused, and nothing else.
     pub fn assert_one_refusal(&self, later: &Self, after: &str) {
         let (gone, new) = (later.added(self), self.added(later));
         let begins = |lines: &[String]| -> Vec<String> {
@@ -65,6 +66,7 @@ impl Dump {
         };
         assert_eq!(begins(&gone), ["audit_head"], "{after}: {gone:#?}");
         assert_eq!(begins(&new), ["audit_entry", "audit_head"], "{after}: {new:#?}");
-        assert!(new[0].contains("approval.refused"), "{after}: {new:#?}");
+        let told = ["approval.refused", "version.submission_refused"].iter().any(|action| new[0].contains(action));
+        assert!(told, "{after}: {new:#?}");
     }
 }
