@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use crate::acts::{answer, delegate};
 use crate::story::{
     CREATE_COMMENT, CREATE_DELEGATION, CREATE_GRANT, CREATE_POLICY, CREATE_PROCESS, CREATE_ROLE, CREATE_SOP,
-    CREATE_TEAM, CREATE_TOKEN, CREATE_VERSION, DAY, DECIDE, DISCARD, Place, REPLY, RETIRE, REVIVE, SUBMIT, content,
-    from_now, look, person, place, process, submit, text,
+    CREATE_TEAM, CREATE_TOKEN, CREATE_VERSION, DAY, DECIDE, DISCARD, Place, REPLY, RETIRE, REVIVE, REVOKE_DELEGATION,
+    SUBMIT, content, from_now, look, person, place, process, submit, text,
 };
 use crate::support::{Client, World, both};
 
@@ -211,7 +211,7 @@ both! {
         // Whoever decides by a delegation alone sees a request as long as it is open.
         let place = place(&world).await;
         let dora = world.client(&["viewer"], "dora");
-        delegate(&place.reviewer, &person(&dora).await, "reviewer").await;
+        let delegation = delegate(&place.reviewer, &person(&dora).await, "reviewer").await;
         let made = super::fresh(&place, "rejected", "Rejected").await;
         let request = submit(&place.author, &made).await;
         let mut input = answer(&request, &made.hash, "REJECT", Some(&person(&place.reviewer).await));
@@ -223,8 +223,23 @@ both! {
         assert_eq!(count(&world, "approval_decision").await, 1);
         assert_eq!(world.query_i64("SELECT COUNT(*) FROM audit_entry WHERE action = 'approval.refused'").await, 0);
         // The same key is nobody else's way to learn of it.
-        let vic = place.viewer.refused(DECIDE, input).await;
-        assert_eq!(vic.code, "NOT_FOUND");
+        assert_eq!(place.viewer.refused(DECIDE, input.clone()).await.code, "NOT_FOUND");
+        // Nor is a key that is used up or no key at all: what is hidden is answered as what does not exist.
+        place.reviewer.mutate(REVOKE_DELEGATION, json!({"input": {"id": delegation}})).await;
+        let hidden = super::fresh(&place, "hidden", "Hidden").await;
+        let hidden = submit(&place.author, &hidden).await;
+        let nothing = format!("{}_{}", hidden.split_once('_').unwrap().0, "0".repeat(32));
+        for (key, code) in [("once", "CONFLICT"), ("", "INVALID"), ("new", "NOT_FOUND")] {
+            let mut answers = Vec::new();
+            for request in [&hidden, &nothing] {
+                input["input"]["requestId"] = json!(request);
+                input["input"]["idempotencyKey"] = json!(key);
+                input["input"]["onBehalfOfId"] = Value::Null;
+                let refusal = dora.refused(DECIDE, input.clone()).await;
+                answers.push((refusal.code, refusal.message));
+            }
+            assert_eq!((answers[0].0.as_str(), &answers[0]), (code, &answers[1]), "{key}");
+        }
     }
 
     async fn keys_are_each_persons_and_each_operations_own(world: World) {

@@ -63,11 +63,12 @@ async fn decide_once(call: &Call, input: &DecisionInput, key: Option<&Idempotenc
         return Err(Refusal::invalid("comment", format!("at most {MAX_TEXT} characters, without U+0000")).into());
     }
     let tx = call.store.begin().await?;
-    let sop = SopId(find(&tx, input.request).await?.sop_id);
-    // Before anything else: whose decision closed the request may see it no more, and asks again all the same.
+    // Before anything else: whose decision closed the request may see it no more, and asks again all the same. And what
+    // is wrong with a key is told in the same way of a request that is hidden and of one that does not exist.
     if call.made_before(&tx, "approvalDecide", key, input.request.0).await?.is_some() {
         return Ok(Decided { request: input.request, anew: false });
     }
+    let sop = SopId(find(&tx, input.request).await?.sop_id);
     // Locked first, and looked at again: it may have been closed in the meantime, and the actor's role taken away.
     let (mut procedure, _) = call.open(&tx, sop, Action::ReadDraft).await.map_err(hidden)?;
     let parties: Vec<PersonId> = [Some(call.actor.person), input.on_behalf_of].into_iter().flatten().collect();
