@@ -17,6 +17,7 @@ mod executions;
 mod import;
 mod life;
 mod mail;
+mod ops;
 mod records;
 mod story;
 mod support;

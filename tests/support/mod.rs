@@ -14,6 +14,7 @@ mod keys;
 mod oidc;
 mod postgres;
 mod process;
+mod prometheus;
 mod server;
 pub mod token;
 
@@ -22,6 +23,7 @@ pub use database::{Database, connect};
 pub use keys::{KeyServer, Manner};
 pub use oidc::Provider;
 pub use process::Output;
+pub use prometheus::{Prometheus, installed, promtool};
 pub use server::Server;
 
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
