@@ -1,12 +1,14 @@
 //! Executions: what integrations report, how it becomes runs, and what figures say of them.
 
 mod answers;
+mod bulk;
 mod clock;
 pub mod figures;
 mod order;
 mod reach;
 mod scrape;
 mod versions;
+mod wire;
 
 use serde_json::{Value, json};
 

@@ -30,7 +30,8 @@ pub struct Config {
     pub database_max_connections: u32,
     /// Address and port to serve on. Port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Largest request body accepted, in bytes, at least 1024.
+    /// Largest request body accepted, in bytes, at least 1024. `POST /v1/executions` takes bodies of any length: there
+    /// it is the most of one batch, and of one execution.
     pub max_body_bytes: usize,
     /// A request that takes longer is ended with an error; in seconds, 1 to 86400.
     pub request_timeout_seconds: u64,
@@ -59,6 +60,8 @@ pub struct Config {
     pub mail: MailConfig,
     /// How the audit chain is witnessed.
     pub audit: AuditConfig,
+    /// How many executions are taken at a time.
+    pub ingest: IngestConfig,
 }
 
 impl Default for Config {
@@ -81,6 +84,7 @@ impl Default for Config {
             reminders: RemindersConfig::default(),
             mail: MailConfig::default(),
             audit: AuditConfig::default(),
+            ingest: IngestConfig::default(),
         }
     }
 }
@@ -120,6 +124,24 @@ pub struct AuditConfig {
 impl Default for AuditConfig {
     fn default() -> Self {
         Self { signing_key_file: None, heads_file: None, heads_interval_seconds: 60 }
+    }
+}
+
+/// How many batches of executions are taken at a time, over whichever way they come. What gets no place in time is
+/// answered `LIMIT_EXCEEDED`, and when to try again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IngestConfig {
+    /// How many batches this process has in work at a time; 1 to 1000. Each uses a connection to the database, and
+    /// those of `database_max_connections` that are left serve everything else.
+    pub max_batches: usize,
+    /// How long a batch waits for its place; in milliseconds, 1 to 60000. Sixteen for each place may wait.
+    pub max_wait_milliseconds: u64,
+}
+
+impl Default for IngestConfig {
+    fn default() -> Self {
+        Self { max_batches: 6, max_wait_milliseconds: 1000 }
     }
 }
 

@@ -15,6 +15,12 @@ pub enum Error {
     /// Two transactions got in each other's way; worth another try at once.
     #[error("the service is busy: try again")]
     Collided,
+    /// So many batches of executions are in work that this one got no place.
+    #[error("too many batches of executions are in work: try again in {retry_after} s")]
+    Busy {
+        /// When to try again, in seconds.
+        retry_after: u64,
+    },
     /// A fault. The text is for the log only.
     #[error("internal error")]
     Internal(String),

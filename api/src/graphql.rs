@@ -15,6 +15,7 @@ use async_graphql::{EmptySubscription, Request, SDLExportOptions, Schema, Schema
 
 use crate::app::Call;
 use crate::config::Config;
+use crate::intake::Intake;
 use crate::metrics::Metrics;
 
 pub use mutation::MutationRoot;
@@ -30,8 +31,9 @@ fn builder() -> SchemaBuilder<QueryRoot, MutationRoot, EmptySubscription> {
 
 /// The schema with the limits that are configured.
 #[must_use]
-pub fn build(config: &Config, metrics: Arc<Metrics>) -> SopwithSchema {
-    let schema = builder().limit_depth(config.max_depth).limit_complexity(config.max_complexity).data(metrics);
+pub fn build(config: &Config, metrics: Arc<Metrics>, intake: Arc<Intake>) -> SopwithSchema {
+    let schema = builder().limit_depth(config.max_depth).limit_complexity(config.max_complexity);
+    let schema = schema.data(metrics).data(intake);
     if config.introspection { schema.finish() } else { schema.disable_introspection().disable_suggestions().finish() }
 }
 

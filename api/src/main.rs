@@ -11,6 +11,7 @@ mod export;
 mod graphql;
 mod heads;
 mod import;
+mod intake;
 mod jobs;
 mod metrics;
 mod server;

@@ -93,6 +93,16 @@ impl Metrics {
         self.executions.batch(mode, reports, answers, took);
     }
 
+    /// Records of executions came that could not be read.
+    pub fn ingested_unreadable(&self, mode: Mode, count: usize) {
+        self.executions.unreadable(mode, count);
+    }
+
+    /// Records of executions came while too many batches were in work.
+    pub fn ingested_over_limit(&self, mode: Mode, count: usize) {
+        self.executions.over_limit(mode, count);
+    }
+
     /// Somebody decided in an approval request that had been open for so long.
     pub fn decided(&self, verdict: Verdict, waited: Duration) {
         self.approvals.with_label_values(&[verdict.as_str()]).observe(waited.as_secs_f64());

@@ -9,7 +9,9 @@ mod edge;
 mod execution;
 mod export;
 mod graphql;
+mod ingest;
 mod pages;
+mod parts;
 mod ready;
 mod records;
 mod rejection;
@@ -128,6 +130,11 @@ fn routes(app: &mut web::ServiceConfig) {
     let page = |path| web::resource(path).default_service(web::to(pages::only_get));
     app.service(
         web::resource("/graphql").route(web::post().to(graphql::handle)).default_service(web::to(graphql::only_post)),
+    )
+    .service(
+        web::resource("/v1/executions")
+            .route(web::post().to(ingest::handle))
+            .default_service(web::to(graphql::only_post)),
     )
     .service(page("/healthz").route(web::get().to(pages::health)).route(web::head().to(pages::health)))
     .service(page("/readyz").route(web::get().to(pages::readiness)).route(web::head().to(pages::readiness)))

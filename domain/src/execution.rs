@@ -374,6 +374,18 @@ impl Report {
     }
 }
 
+/// Attributes by name, and a name that is given twice, if one is.
+#[must_use]
+pub fn by_name(list: impl IntoIterator<Item = (String, String)>) -> (BTreeMap<String, String>, Option<String>) {
+    let (mut attributes, mut repeated) = (BTreeMap::new(), None);
+    for (name, value) in list {
+        if attributes.insert(name.clone(), value).is_some() {
+            repeated = Some(name);
+        }
+    }
+    (attributes, repeated)
+}
+
 /// Checks that a run ends after it begins, and within a century.
 ///
 /// # Errors

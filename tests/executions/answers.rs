@@ -7,7 +7,7 @@ use crate::story::{RECORD, place, process, published};
 use crate::support::{World, both};
 
 /// Items that each break one rule, with the rule and the field.
-fn broken(code: &str) -> Vec<(Value, &'static str, &'static str)> {
+pub fn broken(code: &str) -> Vec<(Value, &'static str, &'static str)> {
     let base = |event: &str, more: Value| {
         let mut item = json!({"eventId": event, "runId": event, "process": "password-reset"});
         more.as_object().unwrap().iter().for_each(|(key, value)| item[key] = value.clone());

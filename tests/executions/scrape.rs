@@ -13,7 +13,7 @@ use crate::support::{Response, World, both, installed, respond};
 const TOKEN: &str = "a token for the metrics of the domain";
 
 /// A page, perhaps with a token.
-async fn page(world: &World, path: &str, token: Option<&str>) -> Response {
+pub async fn page(world: &World, path: &str, token: Option<&str>) -> Response {
     let raw = world.raw();
     let request = raw.http.get(raw.url(path));
     respond(match token {
@@ -24,7 +24,7 @@ async fn page(world: &World, path: &str, token: Option<&str>) -> Response {
 }
 
 /// Series with their values, labels in the order of their names.
-fn series(page: &Response) -> BTreeMap<String, f64> {
+pub fn series(page: &Response) -> BTreeMap<String, f64> {
     assert_eq!(page.status, 200, "{page:?}");
     assert!(page.headers["content-type"].to_str().unwrap().starts_with("text/plain; version=0.0.4"));
     let text = page.body.as_str().unwrap();

@@ -54,6 +54,21 @@ pub enum Answer {
     Rejected(Rejection),
 }
 
+impl Answer {
+    /// What became of it, as clients and metrics are told.
+    #[must_use]
+    pub fn status(&self) -> &'static str {
+        match self {
+            Self::Created(_) => "CREATED",
+            Self::Updated(_) => "UPDATED",
+            Self::Duplicate => "DUPLICATE",
+            Self::Stale(_) => "STALE",
+            Self::Conflict => "CONFLICT",
+            Self::Rejected(_) => "REJECTED",
+        }
+    }
+}
+
 /// Takes a batch; answers for each item in its place.
 ///
 /// # Errors

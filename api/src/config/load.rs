@@ -111,6 +111,12 @@ impl Config {
             ("reminders.repeat_after_seconds", repeat_after_seconds <= A_YEAR, year),
             ("reminders.escalate_after_seconds", escalate_after_seconds <= A_YEAR, year),
             ("audit.heads_interval_seconds", (1..=A_DAY).contains(&audit.heads_interval_seconds), "from 1 to 86400"),
+            ("ingest.max_batches", (1..=1000).contains(&self.ingest.max_batches), "from 1 to 1000"),
+            (
+                "ingest.max_wait_milliseconds",
+                (1..=60_000).contains(&self.ingest.max_wait_milliseconds),
+                "from 1 to 60000",
+            ),
             // One alone is a witness that somebody wanted and does not have.
             ("audit.signing_key_file", signs || !keeps, "set as well as `audit.heads_file`"),
             ("audit.heads_file", keeps || !signs, "set as well as `audit.signing_key_file`"),

@@ -155,6 +155,10 @@ fn values_out_of_range_are_refused() {
         ("MAIL__HOST", " "),
         ("AUDIT__HEADS_INTERVAL_SECONDS", "0"),
         ("AUDIT__HEADS_INTERVAL_SECONDS", "86401"),
+        ("INGEST__MAX_BATCHES", "0"),
+        ("INGEST__MAX_BATCHES", "1001"),
+        ("INGEST__MAX_WAIT_MILLISECONDS", "0"),
+        ("INGEST__MAX_WAIT_MILLISECONDS", "60001"),
     ] {
         let text = refusal("", &[(&format!("SOPWITH_{name}"), value)]);
         assert!(text.contains(&name.to_lowercase().replace("__", ".")), "{name}={value}: {text}");

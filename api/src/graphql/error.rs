@@ -33,9 +33,15 @@ impl From<Fault> for async_graphql::Error {
             Error::Refused(Refusal::Conflict { .. }) => ("CONFLICT", error.to_string()),
             Error::Refused(refusal @ Refusal::Invalid(_)) => ("BAD_USER_INPUT", refusal.told()),
             Error::Unavailable | Error::Collided => ("UNAVAILABLE", error.to_string()),
+            Error::Busy { .. } => ("LIMIT_EXCEEDED", error.to_string()),
             Error::Internal(_) => ("INTERNAL", error.to_string()),
         };
-        Self::new(message).extend_with(|_, extensions| extensions.set("code", code))
+        Self::new(message).extend_with(|_, extensions| {
+            extensions.set("code", code);
+            if let Error::Busy { retry_after } = error {
+                extensions.set("retryAfter", retry_after);
+            }
+        })
     }
 }
 

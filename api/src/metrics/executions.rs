@@ -14,7 +14,10 @@ use sopwith_domain::time::Timestamp;
 use super::series::{LONG, Maker, SHORT};
 use crate::app::executions::Answer;
 
-const RESULTS: [&str; 6] = ["CREATED", "UPDATED", "DUPLICATE", "STALE", "CONFLICT", "REJECTED"];
+const REJECTED: &str = "REJECTED";
+/// What becomes of records that come while too many batches are in work: they are not looked at.
+const OVER_LIMIT: &str = "LIMIT_EXCEEDED";
+const RESULTS: [&str; 7] = ["CREATED", "UPDATED", "DUPLICATE", "STALE", "CONFLICT", REJECTED, OVER_LIMIT];
 /// The outcome of a run that ended and did not say how.
 const NO_OUTCOME: &str = "UNKNOWN";
 
@@ -67,7 +70,7 @@ impl Executions {
     pub fn batch(&self, mode: Mode, reports: &[Report], answers: &[Answer], took: Duration) {
         self.batches.observe(took.as_secs_f64());
         for answer in answers {
-            self.records.with_label_values(&[result(answer), mode.as_str()]).inc();
+            self.records.with_label_values(&[answer.status(), mode.as_str()]).inc();
         }
         // Training is kept apart from all figures.
         if mode == Mode::Practice {
@@ -86,6 +89,16 @@ impl Executions {
         for report in ends.values() {
             self.end(report);
         }
+    }
+
+    /// Records that could not be read.
+    pub fn unreadable(&self, mode: Mode, count: usize) {
+        self.records.with_label_values(&[REJECTED, mode.as_str()]).inc_by(count as u64);
+    }
+
+    /// Records that came while too many batches were in work.
+    pub fn over_limit(&self, mode: Mode, count: usize) {
+        self.records.with_label_values(&[OVER_LIMIT, mode.as_str()]).inc_by(count as u64);
     }
 
     fn details(&self, report: &Report) {
@@ -111,17 +124,6 @@ impl Executions {
 
 fn duration(from: Timestamp, to: Timestamp) -> Option<Duration> {
     Some(Duration::from_micros(u64::try_from(to.since(from)).ok()?))
-}
-
-fn result(answer: &Answer) -> &'static str {
-    match answer {
-        Answer::Created(_) => "CREATED",
-        Answer::Updated(_) => "UPDATED",
-        Answer::Duplicate => "DUPLICATE",
-        Answer::Stale(_) => "STALE",
-        Answer::Conflict => "CONFLICT",
-        Answer::Rejected(_) => "REJECTED",
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use actix_web::web::{Bytes, Payload};
 use async_graphql::{Request, Variables};
 use serde::Deserialize;
@@ -29,23 +29,35 @@ struct Sent {
 /// # Errors
 /// When it is of another type or encoding.
 pub fn check_type(headers: &HeaderMap) -> Result<(), Rejection> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    if !text(CONTENT_TYPE).is_some_and(is_json) {
+    if !media_type(headers).is_some_and(|kind| kind.eq_ignore_ascii_case("application/json")) {
         return Err(Rejection::media_type("the content type must be application/json"));
     }
-    match text(CONTENT_ENCODING) {
-        _ if !headers.contains_key(CONTENT_ENCODING) => Ok(()),
-        Some(encoding) if encoding.eq_ignore_ascii_case("identity") => Ok(()),
-        _ => Err(Rejection::media_type("the body must not be compressed")),
+    check_encoding(headers)
+}
+
+/// Checks that the body says it is not compressed.
+///
+/// # Errors
+/// When it does not.
+pub fn check_encoding(headers: &HeaderMap) -> Result<(), Rejection> {
+    match headers.get(CONTENT_ENCODING).map(HeaderValue::to_str) {
+        None => Ok(()),
+        Some(Ok(encoding)) if encoding.eq_ignore_ascii_case("identity") => Ok(()),
+        Some(_) => Err(Rejection::media_type("the body must not be compressed")),
     }
 }
 
-fn is_json(content_type: &str) -> bool {
+/// The type that a body in UTF-8 says it is, without parameters.
+pub fn media_type(headers: &HeaderMap) -> Option<&str> {
+    in_utf8(headers.get(CONTENT_TYPE)?.to_str().ok()?)
+}
+
+fn in_utf8(content_type: &str) -> Option<&str> {
     let mut parts = content_type.split(';').map(str::trim);
-    let json = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
+    let kind = parts.next()?;
     let is_utf8 = |charset: &str| charset.trim_matches('"').eq_ignore_ascii_case("utf-8");
     let fits = |(name, value): (&str, &str)| !name.trim().eq_ignore_ascii_case("charset") || is_utf8(value.trim());
-    json && parts.all(|part| part.split_once('=').is_none_or(fits))
+    parts.all(|part| part.split_once('=').is_none_or(fits)).then_some(kind)
 }
 
 /// Reads the body, refusing it as soon as it is known to be too large.
@@ -93,15 +105,34 @@ fn malformed(error: &serde_json::Error) -> Rejection {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::HeaderName;
+
     use super::*;
+
+    fn with(name: HeaderName, value: &'static str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, HeaderValue::from_static(value));
+        headers
+    }
 
     #[test]
     fn takes_json_by_its_name_only() {
+        let is_json = |kind: &&'static str| check_type(&with(CONTENT_TYPE, kind)).is_ok();
         let right =
             ["application/json", "Application/JSON", "application/json; charset=utf-8", "application/json;x=\"y\""];
-        assert!(right.iter().all(|kind| is_json(kind)));
+        assert!(right.iter().all(is_json));
         let wrong = ["", "text/plain", "application/graphql", "application/json5", "application/json; charset=latin1"];
-        assert!(!wrong.iter().any(|kind| is_json(kind)));
+        assert!(!wrong.iter().any(is_json));
+        assert!(check_type(&HeaderMap::new()).is_err());
+    }
+
+    #[test]
+    fn takes_nothing_compressed() {
+        for (encoding, taken) in [("identity", true), ("Identity", true), ("gzip", false), ("", false), ("a, b", false)]
+        {
+            assert_eq!(check_encoding(&with(CONTENT_ENCODING, encoding)).is_ok(), taken, "{encoding}");
+        }
+        assert!(check_encoding(&HeaderMap::new()).is_ok());
     }
 
     #[test]

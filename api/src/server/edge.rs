@@ -14,6 +14,7 @@ use crate::auth::token::{Setup, Verifier};
 use crate::clock;
 use crate::config::Config;
 use crate::graphql::{self, SopwithSchema};
+use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::metrics::domain::Gatherer;
 use crate::store::Store;
@@ -27,6 +28,8 @@ pub struct Edge {
     /// When API tokens were used last.
     pub uses: Uses,
     pub metrics: Arc<Metrics>,
+    /// Where batches of executions are taken, over GraphQL as well.
+    pub intake: Arc<Intake>,
     pub domain: Gatherer,
     pub readiness: Readiness,
     /// The main runtime: connections to the database live on it, not on the threads of the server.
@@ -53,13 +56,15 @@ impl Edge {
         }
         let told = Arc::clone(&metrics);
         let verifier = Verifier::start(setup, Box::new(move |succeeded| told.jwks_fetched(succeeded, clock::now())));
+        let intake = Arc::new(Intake::new(&config.ingest, Arc::clone(&metrics)));
         Ok(Self {
-            schema: graphql::build(config, Arc::clone(&metrics)),
+            schema: graphql::build(config, Arc::clone(&metrics), Arc::clone(&intake)),
             roots,
             store,
             verifier,
             uses: Uses::default(),
             metrics,
+            intake,
             domain: Gatherer::default(),
             readiness: Readiness::default(),
             runtime: Handle::current(),

@@ -114,7 +114,7 @@ pub fn out_of_time(id: &RequestId) -> (HttpResponse, BTreeSet<String>) {
 /// The answer to what went wrong, with its code. The reason goes to the log.
 pub fn fault(why: Error, id: &RequestId) -> (HttpResponse, BTreeSet<String>) {
     match why {
-        Error::Unavailable | Error::Collided => unavailable("the service is busy: try again", id),
+        Error::Unavailable | Error::Collided | Error::Busy { .. } => unavailable("the service is busy: try again", id),
         Error::Refused(refusal) => internal(&refusal.to_string(), id),
         Error::Internal(text) => internal(&text, id),
     }

@@ -8,7 +8,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use actix_web::web::{Bytes, Data, Query};
 use actix_web::{HttpRequest, HttpResponse};
-use futures_util::stream::{Stream, unfold};
+use futures_util::stream::Stream;
 use sopwith_domain::approval::Via;
 use sopwith_domain::error::Refusal;
 use sopwith_domain::ids::PersonId;
@@ -19,6 +19,7 @@ use super::access::{RequestId, Told};
 use super::bearer;
 use super::edge::Edge;
 use super::execution::{Task, fault, out_of_time};
+use super::parts;
 use super::rejection::{Rejection, failed};
 use crate::app::Call;
 use crate::app::exports::{ExportInput, export};
@@ -132,15 +133,7 @@ fn stream(edge: &Arc<Edge>, mut pages: Pages, id: RequestId) -> impl Stream<Item
             }
         }
     });
-    // Only what was said to be whole ends well: an export that stops half-way must not look like one that is complete.
-    unfold(Some(receive), |left| async move {
-        let mut receive = left?;
-        match receive.recv().await {
-            Some(Some(part)) => Some((Ok(part), Some(receive))),
-            Some(None) => None,
-            None => Some((Err(io::Error::other("the export was cut short")), None)),
-        }
-    })
+    parts::stream(receive, "the export was cut short")
 }
 
 fn cut_short(id: &RequestId, reason: &str) {

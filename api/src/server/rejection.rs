@@ -88,6 +88,14 @@ impl Rejection {
         self.code
     }
 
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The answer. What a 405 allows is said by its caller.
     pub fn response(&self, id: &RequestId) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);

@@ -1,18 +1,17 @@
 //! Ingestion of executions.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
 use super::payload;
 use crate::app::Call;
-use crate::app::executions::{Answer, BatchInput, record};
+use crate::app::executions::{Answer, BatchInput};
 use crate::graphql::error::{Result, settle};
 use crate::graphql::scalars::DateTime;
 use crate::graphql::types::execution::ExecutionInput;
 use crate::graphql::types::{ExecutionMode, RejectionCode};
-use crate::metrics::Metrics;
+use crate::intake::Intake;
 
 /// A batch of executions.
 #[derive(InputObject)]
@@ -82,13 +81,13 @@ pub struct ExecutionMutation;
 #[Object]
 impl ExecutionMutation {
     /// Takes a batch of executions. Each item is answered for itself: right ones are stored though others are
-    /// rejected, and a batch that is sent again, because its answer was lost, counts once.
+    /// rejected, and a batch that is sent again, because its answer was lost, counts once. While too many batches are in
+    /// work it answers `LIMIT_EXCEEDED` with `extensions.retryAfter` in seconds, and takes nothing.
     async fn executions_record(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What is asked for.")] input: ExecutionsRecordInput,
     ) -> Result<ExecutionsRecordPayload> {
-        let began = Instant::now();
         let call = ctx.data_unchecked::<Arc<Call>>();
         let batch = BatchInput {
             source: input.source,
@@ -96,11 +95,8 @@ impl ExecutionMutation {
             sent_at: input.sent_at.map(|at| at.0),
             reports: input.executions.into_iter().map(Into::into).collect(),
         };
-        let (answers, user_errors) = settle(record(call, &batch).await)?;
-        if let Some(answers) = &answers {
-            let metrics = ctx.data_unchecked::<Arc<Metrics>>();
-            metrics.ingested(batch.mode, &batch.reports, answers, began.elapsed());
-        }
+        let intake = ctx.data_unchecked::<Arc<Intake>>();
+        let (answers, user_errors) = settle(intake.take(call, &batch).await)?;
         let results = answers.map(|answers| (0..).zip(answers).map(|(index, answer)| show(index, answer)).collect());
         Ok(ExecutionsRecordPayload { results, user_errors })
     }

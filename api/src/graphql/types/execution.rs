@@ -1,7 +1,5 @@
 //! Executions: as read, and as recorded.
 
-use std::collections::BTreeMap;
-
 use async_graphql::{Context, ID, InputObject, Json, Object, SimpleObject};
 use sopwith_domain::execution as domain;
 use sopwith_domain::ids::ExecutionId;
@@ -299,7 +297,8 @@ impl From<ExecutionInput> for domain::Report {
     fn from(given: ExecutionInput) -> Self {
         let violation =
             |v: ViolationInput| domain::Violation { kind: v.kind, severity: v.severity.into(), detail: v.detail };
-        let (attributes, repeated_attribute) = given.attributes.map(by_name).unzip();
+        let pairs = |list: Vec<AttributeInput>| domain::by_name(list.into_iter().map(|a| (a.name, a.value)));
+        let (attributes, repeated_attribute) = given.attributes.map(pairs).unzip();
         Self {
             event_id: given.event_id,
             run_id: given.run_id,
@@ -323,15 +322,4 @@ impl From<ExecutionInput> for domain::Report {
             repeated_attribute: repeated_attribute.flatten(),
         }
     }
-}
-
-/// Attributes by name, and a name that is given twice, if one is.
-fn by_name(list: Vec<AttributeInput>) -> (BTreeMap<String, String>, Option<String>) {
-    let (mut attributes, mut repeated) = (BTreeMap::new(), None);
-    for AttributeInput { name, value } in list {
-        if attributes.insert(name.clone(), value).is_some() {
-            repeated = Some(name);
-        }
-    }
-    (attributes, repeated)
 }
