@@ -15,7 +15,7 @@ use super::{
     process::{self, Output, Process, create, read, tail},
 };
 
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 const TOOL_LIMIT: Duration = Duration::from_mins(3);
 const POLL: Duration = Duration::from_millis(50);
 

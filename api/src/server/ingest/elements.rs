@@ -161,7 +161,7 @@ mod tests {
             loop {
                 match elements.piece() {
                     Ok(Some(Piece::Text(text))) => {
-                        found.push(String::from_utf8(text.to_vec()).unwrap().trim().to_owned())
+                        found.push(String::from_utf8(text.to_vec()).unwrap().trim().to_owned());
                     }
                     Ok(Some(Piece::TooLong)) => found.push("-".to_owned()),
                     Ok(None) => return Ok(()),
