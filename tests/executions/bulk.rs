@@ -286,7 +286,7 @@ both! {
         let answers = lines(&post(&world, &reporter.client, "mode=LIVE", LINES, body).await);
         let told: Vec<(&str, &str)> = answers.iter()
             .map(|answer| (answer["status"].as_str().unwrap(), answer["rejection"]["message"].as_str().unwrap_or_default()))
-            .map(|(status, message)| (status, message.split(": see line 1, column ").next().unwrap()))
+            .map(|(status, message)| (status, message.split(": see its line 1, column ").next().unwrap()))
             .collect();
         assert_eq!(told, [
             ("CREATED", ""),

@@ -53,7 +53,7 @@ impl<'a> Fields<'a> {
         let text = std::str::from_utf8(text).map_err(|_| invalid("", "this is no JSON: it is not UTF-8"))?;
         let members: Members<'a> = serde_json::from_str(text).map_err(|error| match error.classify() {
             Category::Data => invalid("", format!("this must be {OBJECT}")),
-            _ => invalid("", format!("this is no JSON: see line {}, column {}", error.line(), error.column())),
+            _ => invalid("", format!("this is no JSON: see its line {}, column {}", error.line(), error.column())),
         })?;
         Self::of(members, String::new())
     }
@@ -226,7 +226,10 @@ mod tests {
             ["", "{", "{\"a\":}", "{} {}", "nonsense", "{\"a\":tru}", "{\"a\":\"\\x\"}", "{'a':1}", "{\"a\":[1,]}"]
         {
             let (path, why) = told(text, |_| Ok(()));
-            assert!(path.is_empty() && why.starts_with("this is no JSON: see line 1, column "), "{text}: {path} {why}");
+            assert!(
+                path.is_empty() && why.starts_with("this is no JSON: see its line 1, column "),
+                "{text}: {path} {why}"
+            );
         }
         for text in ["1", "[]", "[", "null", "\"text\"", "true"] {
             assert_eq!(told(text, |_| Ok(())), (String::new(), "this must be an object".to_owned()), "{text}");
