@@ -7,6 +7,7 @@ pub mod figures;
 mod order;
 mod reach;
 mod scrape;
+mod strain;
 mod versions;
 mod wire;
 

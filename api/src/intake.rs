@@ -3,6 +3,7 @@
 //! Nothing queues without bound. A batch waits for its place for a short time only, and only so many wait; whoever gets
 //! none is told when to try again, and nothing of their batch was taken.
 
+use std::mem::take;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -47,12 +48,18 @@ impl Intake {
     /// # Errors
     /// Those of [`record`]; `Busy` when too many batches are in work.
     pub async fn take(&self, call: &Call, batch: &BatchInput) -> Result<Vec<Answer>> {
+        let mut work = InWork { metrics: &self.metrics, mode: batch.mode, count: batch.reports.len() };
         let Some(_place) = self.place().await else {
-            self.metrics.ingested_over_limit(batch.mode, batch.reports.len());
+            self.metrics.ingested_over_limit(work.mode, work.settle());
             return Err(Error::Busy { retry_after: RETRY_AFTER });
         };
         let began = Instant::now();
-        let answers = record(call, batch).await?;
+        let answers = record(call, batch).await.inspect_err(|error| {
+            if matches!(error, Error::Refused(_)) {
+                work.settle();
+            }
+        })?;
+        work.settle();
         self.metrics.ingested(batch.mode, &batch.reports, &answers, began.elapsed());
         Ok(answers)
     }
@@ -66,6 +73,27 @@ impl Intake {
     async fn place(&self) -> Option<SemaphorePermit<'_>> {
         let _waiting = self.waiting.try_acquire().ok()?;
         timeout(self.max_wait, self.places.acquire()).await.ok()?.ok()
+    }
+}
+
+/// Records in work. Those of which nothing is known when it ends count as failed: also where it is given up from outside,
+/// when it takes too long.
+struct InWork<'a> {
+    metrics: &'a Metrics,
+    mode: Mode,
+    count: usize,
+}
+
+impl InWork<'_> {
+    /// Their sender is told what became of them. Answers how many they are.
+    fn settle(&mut self) -> usize {
+        take(&mut self.count)
+    }
+}
+
+impl Drop for InWork<'_> {
+    fn drop(&mut self) {
+        self.metrics.ingested_failed(self.mode, self.count);
     }
 }
 

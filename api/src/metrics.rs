@@ -103,6 +103,11 @@ impl Metrics {
         self.executions.over_limit(mode, count);
     }
 
+    /// Records of executions were given up before anybody could be told what became of them.
+    pub fn ingested_failed(&self, mode: Mode, count: usize) {
+        self.executions.failed(mode, count);
+    }
+
     /// Somebody decided in an approval request that had been open for so long.
     pub fn decided(&self, verdict: Verdict, waited: Duration) {
         self.approvals.with_label_values(&[verdict.as_str()]).observe(waited.as_secs_f64());

@@ -1,29 +1,28 @@
 //! `POST /v1/executions`: bodies of any length, with the answers that GraphQL gives.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 
 use super::answers::broken;
 use super::scrape::{page, series};
 use super::wire::Wire;
 use super::{Reporter, count, everyone, from_now};
-use crate::story::{CREATE_TOKEN, RECORD, REVOKE_TOKEN, place, process, published, text, token_terms};
-use crate::support::{Backend, Client, Response, World, both, connect, respond};
+use crate::story::{CREATE_TOKEN, REVOKE_TOKEN, place, process, published, text, token_terms};
+use crate::support::{Client, Response, World, both, respond};
 
-const LINES: &str = "application/x-ndjson";
+pub const LINES: &str = "application/x-ndjson";
 const EVENTS: &str = "application/cloudevents-batch+json";
 const EVENT: &str = "application/cloudevents+json";
 
-async fn post(world: &World, who: &Client, query: &str, kind: &str, body: impl Into<reqwest::Body>) -> Response {
+pub async fn post(world: &World, who: &Client, query: &str, kind: &str, body: impl Into<reqwest::Body>) -> Response {
     let raw = world.raw();
     let request = raw.http.post(raw.url(&format!("/v1/executions?{query}"))).bearer_auth(&who.token);
     respond(request.header("content-type", kind).body(body)).await
 }
 
 /// The answers in a response that must be one, which stand in their places.
-fn lines(answer: &Response) -> Vec<Value> {
+pub fn lines(answer: &Response) -> Vec<Value> {
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.headers["content-type"], LINES);
     let all: Vec<Value> = match &answer.body {
@@ -41,7 +40,7 @@ fn in_their_places(answers: &[Value], from: usize) {
 }
 
 /// A line per item.
-fn body(items: &[Value]) -> String {
+pub fn body(items: &[Value]) -> String {
     let mut lines: Vec<String> = items.iter().map(Value::to_string).collect();
     lines.push(String::new());
     lines.join("\n")
@@ -67,53 +66,33 @@ fn alike(answers: &[Value]) -> Vec<Value> {
     answers.iter().map(without_id).collect()
 }
 
-fn item(n: usize) -> Value {
+pub fn item(n: usize) -> Value {
     json!({"eventId": format!("e{n}"), "runId": format!("r{n}"), "process": "password-reset",
         "startedAt": "2024-05-01T10:00:00Z", "finishedAt": "2024-05-01T10:04:00Z", "outcome": "SUCCEEDED"})
 }
 
-fn assert_error(answer: &Response, status: u16, code: &str, what: &str) {
+pub fn assert_error(answer: &Response, status: u16, code: &str, what: &str) {
     assert_eq!(answer.status.as_u16(), status, "{what}: {answer:?}");
     let extensions = &answer.body["errors"][0]["extensions"];
     assert_eq!(extensions["code"], code, "{what}: {answer:?}");
     assert_eq!(extensions["requestId"], answer.headers["x-request-id"].to_str().unwrap(), "{what}: {answer:?}");
 }
 
-async fn executions(world: &World) -> i64 {
+pub async fn executions(world: &World) -> i64 {
     world.query_i64("SELECT COUNT(*) FROM execution").await
 }
 
 /// The most memory that the server ever had, in kibibytes.
-fn peak(world: &World) -> i64 {
+pub fn peak(world: &World) -> i64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", world.server.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 /// How many records were answered so, as Prometheus is told.
-async fn counted(world: &World) -> Vec<(String, f64)> {
+pub async fn counted(world: &World) -> Vec<(String, f64)> {
     let all = series(&page(world, "/metrics", None).await);
     all.into_iter().filter(|(name, _)| name.starts_with("sop_ingest_records_total")).collect()
-}
-
-/// Keeps everybody else from writing executions until it is let go.
-struct Lock(sea_orm::DatabaseConnection);
-
-impl Lock {
-    async fn take(world: &World) -> Self {
-        let connection = connect(world.db.url()).await.unwrap();
-        let begin = match world.backend {
-            Backend::Sqlite => "BEGIN IMMEDIATE",
-            Backend::Postgres => "BEGIN; LOCK TABLE execution_event IN ACCESS EXCLUSIVE MODE",
-        };
-        connection.execute_unprepared(begin).await.unwrap();
-        Self(connection)
-    }
-
-    async fn release(self) {
-        self.0.execute_unprepared("COMMIT").await.unwrap();
-        self.0.close().await.unwrap();
-    }
 }
 
 both! {
@@ -434,91 +413,5 @@ both! {
         let leads = "SELECT MAX(clock_lead) - MIN(clock_lead) FROM execution WHERE clock_lead > 590000000";
         assert_eq!(world.query_i64("SELECT COUNT(*) FROM execution WHERE clock_lead > 590000000").await, 2);
         assert!(world.query_i64(leads).await < 1_000_000, "however long it takes");
-    }
-
-    async fn what_comes_while_too_much_is_in_work_is_told_to_come_again(world: World) {
-        let mut world = world;
-        world.restart_with(&[("SOPWITH_INGEST__MAX_BATCHES", "1"), ("SOPWITH_INGEST__MAX_WAIT_MILLISECONDS", "300")]).await;
-        place(&world).await;
-        let reporter = Reporter::new(&world, "tickets");
-        let mut wire = Wire::open(&world, &reporter.client.token, "mode=LIVE").await;
-        wire.send(&body(&[item(0)])).await;
-        assert_eq!(wire.status().await, 200);
-        assert_eq!(wire.line().await.unwrap()["status"], "CREATED");
-
-        let lock = Lock::take(&world).await;
-        let working = { let reporter = reporter.clone(); tokio::spawn(async move { reporter.one(item(1)).await }) };
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        let began = Instant::now();
-        let answer = post(&world, &reporter.client, "mode=LIVE", LINES, body(&[item(2), item(3)])).await;
-        assert_error(&answer, 429, "LIMIT_EXCEEDED", "busy");
-        assert_eq!((&answer.headers["retry-after"].to_str().unwrap(), &answer.body["errors"][0]["extensions"]["retryAfter"]), (&"1", &json!(1)));
-        let answer = reporter.client.send(RECORD, reporter.batch("LIVE", &[item(4)])).await;
-        let error = &answer.body["errors"][0];
-        assert_eq!((&error["extensions"]["code"], &error["extensions"]["retryAfter"]), (&json!("LIMIT_EXCEEDED"), &json!(1)), "{answer:?}");
-        assert_eq!(error["path"], json!(["executionsRecord"]));
-        wire.send(&body(&[item(5), item(6)])).await;
-        let last = wire.line().await.unwrap();
-        assert_eq!((&last["index"], &last["errors"][0]["extensions"]["code"]), (&json!(1), &json!("LIMIT_EXCEEDED")), "{last}");
-        assert_eq!(last["errors"][0]["extensions"]["retryAfter"], 1);
-        assert_eq!(wire.line().await, None);
-        // However many come: nobody waits for long.
-        let mut all = tokio::task::JoinSet::new();
-        for n in 10..60 {
-            let request = {
-                let raw = world.raw();
-                let request = raw.http.post(raw.url("/v1/executions?mode=LIVE")).bearer_auth(&reporter.client.token);
-                request.header("content-type", LINES).body(body(&[item(n)]))
-            };
-            all.spawn(respond(request));
-        }
-        for answer in all.join_all().await {
-            assert_error(&answer, 429, "LIMIT_EXCEEDED", "one of many");
-        }
-        assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
-        lock.release().await;
-        assert_eq!(working.await.unwrap()["status"], "CREATED", "what had a place is taken");
-        assert_eq!(executions(&world).await, 2);
-        let all = series(&page(&world, "/metrics", None).await);
-        let refused = all[r#"sop_ingest_records_total{mode="LIVE",result="LIMIT_EXCEEDED"}"#];
-        assert!((refused - 55.0).abs() < 1e-6, "{refused}");
-        let answers = lines(&post(&world, &reporter.client, "mode=LIVE", LINES, body(&(0..60).map(item).collect::<Vec<_>>())).await);
-        assert_eq!((count(&answers, "CREATED"), count(&answers, "DUPLICATE")), (58, 2), "and it goes on");
-    }
-
-    async fn whoever_stalls_is_given_up(world: World) {
-        let mut world = world;
-        world.restart_with(&[("SOPWITH_REQUEST_TIMEOUT_SECONDS", "2")]).await;
-        place(&world).await;
-        let reporter = Reporter::new(&world, "tickets");
-        let token = &reporter.client.token;
-        // Before anything was taken; bytes that make no line are no progress.
-        let mut wire = Wire::open(&world, token, "mode=LIVE").await;
-        for _ in 0..25 {
-            if wire.try_send("{").await.is_err() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        assert_eq!(wire.status().await, 408);
-        // Afterwards.
-        let mut wire = Wire::open(&world, token, "mode=LIVE").await;
-        wire.send(&format!("{}\n{{", item(0))).await;
-        assert_eq!(wire.status().await, 200);
-        assert_eq!(wire.line().await.unwrap()["status"], "CREATED");
-        let last = wire.line().await.unwrap();
-        assert_eq!((&last["index"], &last["errors"][0]["message"]), (&json!(1), &json!("the body did not arrive in time")), "{last}");
-        assert_eq!(wire.line().await, None);
-        // Who does not take the answers.
-        let mut wire = Wire::open(&world, token, "source=tickets&mode=LIVE").await;
-        let nonsense = "x\n".repeat(5_000);
-        let before = peak(&world);
-        for _ in 0..60 {
-            wire.send(&nonsense).await;
-        }
-        world.server.log_entry(|line| line["reason"] == "the sender did not take the answers in time").await;
-        let grown = peak(&world) - before;
-        assert!(grown < 40_000, "{grown} KiB");
-        assert_eq!(reporter.one(item(1)).await["status"], "CREATED", "and it goes on");
     }
 }

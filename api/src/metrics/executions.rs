@@ -17,7 +17,9 @@ use crate::app::executions::Answer;
 const REJECTED: &str = "REJECTED";
 /// What becomes of records that come while too many batches are in work: they are not looked at.
 const OVER_LIMIT: &str = "LIMIT_EXCEEDED";
-const RESULTS: [&str; 7] = ["CREATED", "UPDATED", "DUPLICATE", "STALE", "CONFLICT", REJECTED, OVER_LIMIT];
+/// What becomes of records that nobody could be told anything of.
+const FAILED: &str = "FAILED";
+const RESULTS: [&str; 8] = ["CREATED", "UPDATED", "DUPLICATE", "STALE", "CONFLICT", REJECTED, OVER_LIMIT, FAILED];
 /// The outcome of a run that ended and did not say how.
 const NO_OUTCOME: &str = "UNKNOWN";
 
@@ -99,6 +101,11 @@ impl Executions {
     /// Records that came while too many batches were in work.
     pub fn over_limit(&self, mode: Mode, count: usize) {
         self.records.with_label_values(&[OVER_LIMIT, mode.as_str()]).inc_by(count as u64);
+    }
+
+    /// Records in work that were given up: by a fault, because it took too long, or because the sender went away.
+    pub fn failed(&self, mode: Mode, count: usize) {
+        self.records.with_label_values(&[FAILED, mode.as_str()]).inc_by(count as u64);
     }
 
     fn details(&self, report: &Report) {
