@@ -14,4 +14,5 @@ pub mod ids;
 pub mod lifecycle;
 pub mod metrics;
 pub mod policy;
+pub mod stats;
 pub mod time;

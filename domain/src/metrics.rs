@@ -1,7 +1,7 @@
 //! Figures that say how sure they are: never a bare ratio.
 
 /// The 97.5 % point of the standard normal distribution: intervals are two-sided at 95 %.
-const Z: f64 = 1.959_963_984_540_054;
+pub(crate) const Z: f64 = 1.959_963_984_540_054;
 
 /// A share of runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,13 +22,18 @@ impl Ratio {
 
     /// The score interval at 95 % (Wilson 1927), from 0 to 1; none of nothing.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub fn interval(self) -> Option<(f64, f64)> {
+        self.interval_at(Z)
+    }
+
+    /// The score interval of so many standard deviations to either side.
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    pub(crate) fn interval_at(self, z: f64) -> Option<(f64, f64)> {
         let p = self.value()?;
         let n = self.denominator as f64;
-        let centre = p + Z * Z / (2.0 * n);
-        let spread = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-        let scale = 1.0 + Z * Z / n;
+        let centre = p + z * z / (2.0 * n);
+        let spread = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
+        let scale = 1.0 + z * z / n;
         Some((((centre - spread) / scale).max(0.0), ((centre + spread) / scale).min(1.0)))
     }
 }

@@ -1,0 +1,197 @@
+//! Histograms of durations that can be added, merged and taken away again without a trace.
+
+mod binary;
+mod bucket;
+mod change;
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Ordering;
+
+use crate::metrics::Ranks;
+
+pub use binary::Malformed;
+pub use bucket::Bucket;
+pub use change::Change;
+
+/// More runs than this are not counted: it is the largest number that both databases store.
+pub const MOST_RUNS: u64 = i64::MAX as u64;
+
+/// A histogram refused an operation, and is as it was before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CountError {
+    /// More is taken away than is there.
+    #[error("there are only {held} of the {taken} runs of {low} to {high} microseconds to be taken away")]
+    Negative {
+        /// The shortest duration of the bucket, in microseconds.
+        low: u64,
+        /// The longest.
+        high: u64,
+        /// How many are there.
+        held: u64,
+        /// How many were to be taken.
+        taken: u64,
+    },
+    /// There would be more than [`MOST_RUNS`].
+    #[error("more than 2^63 - 1 runs cannot be counted")]
+    Overflow,
+}
+
+/// A percentile of durations with its 95 % interval, in microseconds; each end within 0.5415 % of the nearest rank.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Percentile {
+    /// The value at nearest rank.
+    pub value: f64,
+    /// The lower end of its interval.
+    pub low: f64,
+    /// The upper end of its interval.
+    pub high: f64,
+}
+
+/// How many runs took how long: a sparse histogram with the buckets of [`Bucket`]. Counts are exact. Two histograms
+/// of the same durations are equal, in whatever way they came about.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Histogram {
+    /// In order, and none with a count of zero.
+    buckets: Vec<(Bucket, u64)>,
+    /// The sum of the counts.
+    count: u64,
+}
+
+impl Histogram {
+    /// How many runs.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The buckets that have runs, in order, and how many.
+    pub fn buckets(&self) -> impl Iterator<Item = (Bucket, u64)> + '_ {
+        self.buckets.iter().copied()
+    }
+
+    /// Adds so many runs that took so many microseconds.
+    ///
+    /// # Errors
+    /// When there would be more than [`MOST_RUNS`].
+    pub fn add(&mut self, micros: u64, runs: u64) -> Result<(), CountError> {
+        let count = within_bounds(self.count, runs)?;
+        if runs == 0 {
+            return Ok(());
+        }
+        match self.find(Bucket::of(micros)) {
+            Ok(place) => self.buckets[place].1 += runs,
+            Err(place) => self.buckets.insert(place, (Bucket::of(micros), runs)),
+        }
+        self.count = count;
+        Ok(())
+    }
+
+    /// Takes away so many runs that took so many microseconds.
+    ///
+    /// # Errors
+    /// When there are fewer in their bucket.
+    pub fn remove(&mut self, micros: u64, runs: u64) -> Result<(), CountError> {
+        let bucket = Bucket::of(micros);
+        let found = self.find(bucket);
+        let held = found.map_or(0, |place| self.buckets[place].1);
+        let left = held.checked_sub(runs).ok_or_else(|| negative(bucket, held, runs))?;
+        if let Ok(place) = found {
+            if left == 0 {
+                self.buckets.remove(place);
+            } else {
+                self.buckets[place].1 = left;
+            }
+            self.count -= runs;
+        }
+        Ok(())
+    }
+
+    /// Adds all that another holds.
+    ///
+    /// # Errors
+    /// When there would be more than [`MOST_RUNS`].
+    pub fn merge(&mut self, other: &Self) -> Result<(), CountError> {
+        let count = within_bounds(self.count, other.count)?;
+        self.buckets = combined(&self.buckets, &other.buckets, |_, held, more| Ok(held + more))?;
+        self.count = count;
+        Ok(())
+    }
+
+    /// Takes away all that another holds.
+    ///
+    /// # Errors
+    /// When a bucket would go below zero; the first such is named.
+    pub fn subtract(&mut self, other: &Self) -> Result<(), CountError> {
+        self.buckets = combined(&self.buckets, &other.buckets, |bucket, held, taken| {
+            held.checked_sub(taken).ok_or_else(|| negative(bucket, held, taken))
+        })?;
+        self.count -= other.count;
+        Ok(())
+    }
+
+    /// The duration at a rank, from 1 for the shortest, in microseconds and within 0.5415 %; none past the last.
+    #[must_use]
+    pub fn at_rank(&self, rank: u64) -> Option<f64> {
+        if rank == 0 {
+            return None;
+        }
+        let mut seen = 0;
+        let reached = self.buckets.iter().find(|(_, runs)| {
+            seen += runs;
+            seen >= rank
+        });
+        reached.map(|(bucket, _)| bucket.value())
+    }
+
+    /// The percentile `percent` (1 to 99) by nearest rank with its interval from order statistics; none of nothing.
+    #[must_use]
+    pub fn percentile(&self, percent: i64) -> Option<Percentile> {
+        let ranks = Ranks::of(percent, i64::try_from(self.count).ok()?)?;
+        let at = |rank: i64| self.at_rank(u64::try_from(rank).ok()?);
+        Some(Percentile { value: at(ranks.at)?, low: at(ranks.low)?, high: at(ranks.high)? })
+    }
+
+    fn find(&self, bucket: Bucket) -> Result<usize, usize> {
+        self.buckets.binary_search_by_key(&bucket, |(bucket, _)| *bucket)
+    }
+}
+
+fn negative(bucket: Bucket, held: u64, taken: u64) -> CountError {
+    CountError::Negative { low: bucket.low(), high: bucket.high(), held, taken }
+}
+
+fn within_bounds(held: u64, more: u64) -> Result<u64, CountError> {
+    held.checked_add(more).filter(|sum| *sum <= MOST_RUNS).ok_or(CountError::Overflow)
+}
+
+/// Bucket by bucket what `with` makes of both counts, without those that come to zero.
+fn combined(
+    left: &[(Bucket, u64)],
+    right: &[(Bucket, u64)],
+    with: impl Fn(Bucket, u64, u64) -> Result<u64, CountError>,
+) -> Result<Vec<(Bucket, u64)>, CountError> {
+    let mut out = Vec::with_capacity(left.len() + right.len());
+    let (mut left, mut right) = (left.iter().copied().peekable(), right.iter().copied().peekable());
+    loop {
+        let order = match (left.peek(), right.peek()) {
+            (Some((l, _)), Some((r, _))) => l.cmp(r),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return Ok(out),
+        };
+        let l = if order.is_le() { left.next() } else { None };
+        let r = if order.is_ge() { right.next() } else { None };
+        let Some((bucket, _)) = l.or(r) else { return Ok(out) };
+        let runs = with(bucket, l.map_or(0, |(_, n)| n), r.map_or(0, |(_, n)| n))?;
+        if runs > 0 {
+            out.push((bucket, runs));
+        }
+    }
+}
