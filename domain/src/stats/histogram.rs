@@ -11,6 +11,7 @@ use std::cmp::Ordering;
 use crate::metrics::Ranks;
 
 pub use binary::Malformed;
+pub(crate) use binary::{read_number, write_number};
 pub use bucket::Bucket;
 pub use change::Change;
 

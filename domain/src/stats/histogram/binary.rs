@@ -77,7 +77,7 @@ impl Change {
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let (version, mut rest) = split_version(bytes)?;
         if version != CHANGE {
-            return Ok(Self::between(&Histogram::default(), &Histogram::decode(bytes)?));
+            return Ok(Histogram::decode(bytes)?.into());
         }
         let (added, removed) = (read_body(&mut rest)?, read_body(&mut rest)?);
         let reduced = !removed.is_empty();
@@ -119,7 +119,7 @@ fn read_body(bytes: &mut &[u8]) -> Result<Histogram, Malformed> {
     Ok(histogram)
 }
 
-fn write_number(out: &mut Vec<u8>, mut number: u64) {
+pub(crate) fn write_number(out: &mut Vec<u8>, mut number: u64) {
     loop {
         let [low, ..] = number.to_le_bytes();
         number >>= 7;
@@ -131,7 +131,7 @@ fn write_number(out: &mut Vec<u8>, mut number: u64) {
     }
 }
 
-fn read_number(bytes: &mut &[u8]) -> Result<u64, Malformed> {
+pub(crate) fn read_number(bytes: &mut &[u8]) -> Result<u64, Malformed> {
     let mut number = 0_u64;
     for shift in (0..64).step_by(7) {
         let (byte, rest) = bytes.split_first().ok_or(Malformed::Truncated)?;

@@ -1,6 +1,6 @@
 //! What is to be added to a histogram and what is to be taken away.
 
-use super::{CountError, Histogram};
+use super::{CountError, Histogram, within_bounds};
 
 /// The difference between two histograms, such as a correction makes: what comes in and what goes out. Changes can be
 /// merged in any order and any grouping, also where what goes out is merged before what it once came in with; only the
@@ -63,10 +63,13 @@ impl Change {
     /// # Errors
     /// When there would be more than [`super::MOST_RUNS`].
     pub fn merge(&mut self, other: &Self) -> Result<(), CountError> {
-        let (mut added, mut removed) = (self.added.clone(), self.removed.clone());
-        added.merge(&other.added)?;
-        removed.merge(&other.removed)?;
-        *self = Self::between(&removed, &added);
+        within_bounds(self.added.count(), other.added.count())?;
+        within_bounds(self.removed.count(), other.removed.count())?;
+        self.added.merge(&other.added)?;
+        self.removed.merge(&other.removed)?;
+        if !self.removed.is_empty() {
+            *self = Self::between(&self.removed, &self.added);
+        }
         Ok(())
     }
 
@@ -74,6 +77,14 @@ impl Change {
     #[must_use]
     pub fn inverse(self) -> Self {
         Self { added: self.removed, removed: self.added }
+    }
+
+    /// The histogram that it makes of nothing: the sum of all changes since the beginning.
+    ///
+    /// # Errors
+    /// When more goes out than came in.
+    pub fn into_histogram(self) -> Result<Histogram, CountError> {
+        if self.removed.is_empty() { Ok(self.added) } else { self.applied_to(&Histogram::default()) }
     }
 
     /// The histogram that it makes of another.
@@ -91,6 +102,12 @@ impl Change {
     pub(super) fn from_parts(added: Histogram, removed: Histogram) -> Option<Self> {
         let apart = added.buckets().all(|(bucket, _)| removed.find(bucket).is_err());
         apart.then_some(Self { added, removed })
+    }
+}
+
+impl From<Histogram> for Change {
+    fn from(added: Histogram) -> Self {
+        Self { added, removed: Histogram::default() }
     }
 }
 

@@ -1,0 +1,182 @@
+//! Hours, days, weeks and months of a time zone.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
+
+use crate::text::text_enum;
+use crate::time::{HOUR, SECOND, Timestamp};
+
+text_enum! {
+    /// Lengths of time that figures are kept or given by.
+    Grain {
+        /// Hours.
+        Hour = "HOUR",
+        /// Days.
+        Day = "DAY",
+        /// Weeks, from Monday.
+        Week = "WEEK",
+        /// Months.
+        Month = "MONTH",
+    }
+}
+
+/// A time zone of the IANA database, such as `Europe/Berlin`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Zone(Tz);
+
+/// There is no time zone of this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not the name of a time zone, such as UTC or Europe/Berlin")]
+pub struct UnknownZone;
+
+impl Zone {
+    /// Coordinated universal time.
+    pub const UTC: Self = Self(Tz::UTC);
+
+    /// The beginning of the hour, day, week or month that an instant lies in. Hours are those that clocks of the zone
+    /// show: where it is off the full hour, they begin between those of UTC.
+    #[must_use]
+    pub fn start(self, grain: Grain, at: Timestamp) -> Timestamp {
+        let offset = self.offset(at);
+        if grain == Grain::Hour {
+            let local = at.micros().saturating_add(offset);
+            return Timestamp::from_micros(local.div_euclid(HOUR).saturating_mul(HOUR).saturating_sub(offset));
+        }
+        self.midnight(first_day(grain, utc(at.plus(offset)).date_naive()))
+    }
+
+    /// The beginning of the next one after the one that begins at `start`.
+    #[must_use]
+    pub fn next(self, grain: Grain, start: Timestamp) -> Timestamp {
+        let day = utc(start.plus(self.offset(start))).date_naive();
+        let next = match grain {
+            Grain::Hour => return self.start(Grain::Hour, start.plus(HOUR)),
+            Grain::Day => day.checked_add_days(Days::new(1)),
+            Grain::Week => day.checked_add_days(Days::new(7)),
+            Grain::Month => day.checked_add_months(Months::new(1)),
+        };
+        next.map_or(Timestamp::from_micros(i64::MAX), |day| self.midnight(first_day(grain, day)))
+    }
+
+    /// Whether clocks of both zones strike the hour together at this instant.
+    #[must_use]
+    pub fn is_in_step(self, other: Self, at: Timestamp) -> bool {
+        (self.offset(at) - other.offset(at)) % HOUR == 0
+    }
+
+    /// Microseconds by which its clocks are ahead of UTC.
+    fn offset(self, at: Timestamp) -> i64 {
+        i64::from(self.0.offset_from_utc_datetime(&utc(at).naive_utc()).fix().local_minus_utc()) * SECOND
+    }
+
+    /// The first instant of a day.
+    fn midnight(self, day: NaiveDate) -> Timestamp {
+        let midnight = NaiveDateTime::new(day, NaiveTime::MIN);
+        // Where clocks are put forward at midnight the day begins later.
+        let first = (0..=12).find_map(|quarter| {
+            let at = midnight.checked_add_signed(TimeDelta::minutes(15 * quarter))?;
+            self.0.from_local_datetime(&at).earliest()
+        });
+        first.map_or_else(|| Timestamp::from(midnight.and_utc()), |at| Timestamp::from(at.to_utc()))
+    }
+}
+
+fn utc(at: Timestamp) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(at.micros()).unwrap_or_default()
+}
+
+fn first_day(grain: Grain, day: NaiveDate) -> NaiveDate {
+    let first = match grain {
+        Grain::Hour | Grain::Day => None,
+        Grain::Week => day.checked_sub_days(Days::new(day.weekday().num_days_from_monday().into())),
+        Grain::Month => day.with_day(1),
+    };
+    first.unwrap_or(day)
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.name())
+    }
+}
+
+impl FromStr for Zone {
+    type Err = UnknownZone;
+    fn from_str(text: &str) -> Result<Self, UnknownZone> {
+        text.parse().map(Self).map_err(|_| UnknownZone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::time::DAY;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn zone(name: &str) -> Zone {
+        name.parse().unwrap()
+    }
+
+    #[test]
+    fn days_begin_at_the_midnight_of_the_zone() {
+        let berlin = zone("Europe/Berlin");
+        let start = |grain, text| berlin.start(grain, at(text)).to_string();
+        assert_eq!(start(Grain::Day, "2026-07-01T21:59:59Z"), "2026-06-30T22:00:00Z");
+        assert_eq!(start(Grain::Day, "2026-07-01T22:00:00Z"), "2026-07-01T22:00:00Z");
+        assert_eq!(start(Grain::Week, "2026-07-01T12:00:00Z"), "2026-06-28T22:00:00Z");
+        assert_eq!(start(Grain::Month, "2026-07-31T22:30:00Z"), "2026-07-31T22:00:00Z");
+        assert_eq!(start(Grain::Month, "2026-01-31T22:30:00Z"), "2025-12-31T23:00:00Z");
+        assert_eq!(start(Grain::Hour, "2026-07-01T21:59:59Z"), "2026-07-01T21:00:00Z");
+    }
+
+    #[test]
+    fn days_of_23_and_25_hours_and_days_without_midnight() {
+        let berlin = zone("Europe/Berlin");
+        let length = |zone: Zone, text: &str| {
+            let start = zone.start(Grain::Day, at(text));
+            zone.next(Grain::Day, start).since(start)
+        };
+        assert_eq!(length(berlin, "2026-03-29T12:00:00Z"), 23 * HOUR);
+        assert_eq!(length(berlin, "2026-10-25T12:00:00Z"), 25 * HOUR);
+        // In Beirut clocks went from 0:00 to 1:00 on 31 March 2024.
+        let beirut = zone("Asia/Beirut");
+        assert_eq!(beirut.start(Grain::Day, at("2024-03-31T12:00:00Z")).to_string(), "2024-03-30T22:00:00Z");
+        assert_eq!(length(beirut, "2024-03-31T12:00:00Z"), 23 * HOUR);
+    }
+
+    #[test]
+    fn hours_are_those_of_the_clocks() {
+        let kolkata = zone("Asia/Kolkata");
+        assert_eq!(kolkata.start(Grain::Hour, at("2026-07-01T10:29:00Z")).to_string(), "2026-07-01T09:30:00Z");
+        assert!(!kolkata.is_in_step(Zone::UTC, at("2026-07-01T10:29:00Z")));
+        assert!(zone("America/New_York").is_in_step(zone("Europe/Berlin"), at("2026-07-01T10:29:00Z")));
+        assert_eq!("Mars/Olympus".parse::<Zone>(), Err(UnknownZone));
+    }
+
+    proptest! {
+        #[test]
+        fn every_instant_lies_in_one(
+            name in prop::sample::select(vec!["UTC", "Europe/Berlin", "Asia/Kolkata", "America/Havana", "Pacific/Apia"]),
+            grain in prop::sample::select(Grain::ALL),
+            micros in 0..2_000_000_000 * SECOND,
+        ) {
+            let (zone, at) = (zone(name), Timestamp::from_micros(micros));
+            let start = zone.start(grain, at);
+            let next = zone.next(grain, start);
+            prop_assert!(start <= at && at < next, "{start} {at} {next}");
+            prop_assert_eq!(zone.start(grain, start), start);
+            prop_assert_eq!(zone.start(grain, next), next);
+            prop_assert_eq!(zone.start(grain, next.plus(-1)), start);
+            prop_assert!(grain != Grain::Hour || zone.start(Grain::Day, start) == zone.start(Grain::Day, at));
+            prop_assert!(next.since(start) <= 31 * DAY + 2 * HOUR);
+        }
+    }
+}

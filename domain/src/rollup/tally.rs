@@ -1,0 +1,90 @@
+//! Counts of runs.
+
+macro_rules! tally {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Counts of runs, or how such counts change. Sums wrap around, so that what was added is always taken away
+        /// exactly.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        pub struct Tally {
+            $($(#[$doc])* pub $name: i64,)*
+        }
+
+        impl Tally {
+            /// The names of the counts, in the order of [`Self::numbers`].
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($name)),*];
+
+            /// Adds another.
+            pub fn add(&mut self, other: &Self) {
+                $(self.$name = self.$name.wrapping_add(other.$name);)*
+            }
+
+            /// What undoes this.
+            #[must_use]
+            pub fn negated(self) -> Self {
+                Self { $($name: self.$name.wrapping_neg(),)* }
+            }
+
+            /// All counts, in the order in which they are declared.
+            #[must_use]
+            pub fn numbers(&self) -> [i64; Self::NAMES.len()] {
+                [$(self.$name),*]
+            }
+
+            /// From all counts.
+            pub(super) fn from_numbers(numbers: [i64; Self::NAMES.len()]) -> Self {
+                let [$($name),*] = numbers;
+                Self { $($name),* }
+            }
+        }
+    };
+}
+
+// What is stored names a count by its place: new ones come last, and `super::LAYOUT` changes with them.
+tally! {
+    /// All runs.
+    runs,
+    /// Those whose start is not known: they belong to the time of their finish.
+    without_start,
+    /// Those that followed the SOP in force.
+    followed,
+    /// Those that followed it in part.
+    deviated,
+    /// Those that did not follow it.
+    not_followed,
+    /// Those whose finish or outcome is known.
+    finished,
+    /// Of the finished, those with an error or the outcome FAILED.
+    errored,
+    /// Those with the outcome SUCCEEDED.
+    succeeded,
+    /// Those with the outcome FAILED.
+    failed,
+    /// Those with the outcome ABANDONED.
+    abandoned,
+    /// Those that succeeded without errors, rework or violations.
+    first_time_right,
+    /// Those in which work was done again.
+    reworked,
+    /// Those whose version was reported, not inferred.
+    reported,
+    /// The sum of completion times in milliseconds, each rounded down.
+    completion_millis,
+    /// Minor violations.
+    minor_violations,
+    /// Major violations.
+    major_violations,
+    /// Critical violations.
+    critical_violations,
+    /// Customers that said how content they were.
+    customer_responses,
+    /// Those of them that gave a 4 or 5.
+    customer_satisfied,
+    /// The sum of what they gave.
+    customer_score,
+    /// Performers that said how content they were.
+    performer_responses,
+    /// Those of them that gave a 4 or 5.
+    performer_satisfied,
+    /// The sum of what they gave.
+    performer_score,
+}

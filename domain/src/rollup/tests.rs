@@ -1,0 +1,171 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::time::{DAY, HOUR, MINUTE, SECOND};
+
+fn key() -> impl Strategy<Value = Key> {
+    let some = |bit: u128| prop::option::of((1_u128..3).prop_map(move |n| Uuid::from_u128(bit + n)));
+    (1_u128..3, some(10), some(20), some(30)).prop_map(|(process, sop, version, team)| Key {
+        process: Uuid::from_u128(process),
+        sop,
+        version,
+        team,
+    })
+}
+
+fn facts() -> impl Strategy<Value = Facts> {
+    let at = || prop::option::of((0..40 * DAY).prop_map(|t| Timestamp::from_micros(1_782_864_000 * SECOND + t)));
+    let outcome = prop::option::of(prop::sample::select(Outcome::ALL));
+    let adherence = prop::option::of(prop::sample::select(Adherence::ALL));
+    let by = prop::sample::select(SatisfactionBy::ALL);
+    let satisfaction = prop::option::of((1..6_i32, by).prop_map(|(score, by)| Satisfaction { score, by }));
+    let reported = prop::option::of(prop::sample::select(VersionSource::ALL));
+    let counts = (0..3_i32, 0..2_i32, prop::array::uniform3(0..3_i32));
+    (at(), at(), at(), outcome, adherence, satisfaction, reported, counts).prop_map(
+        |(started_at, finished_at, occurred_at, outcome, adherence, satisfaction, version_source, counts)| Facts {
+            started_at,
+            finished_at,
+            occurred_at,
+            received_at: Timestamp::from_micros(1_782_864_000 * SECOND),
+            outcome,
+            adherence,
+            errors: counts.0,
+            rework: counts.1,
+            violations: counts.2,
+            satisfaction,
+            version_source,
+        },
+    )
+}
+
+fn of(runs: &[(Key, Facts)]) -> Delta {
+    let mut delta = Delta::default();
+    for (key, facts) in runs {
+        delta.add(Zone::UTC, *key, facts).unwrap();
+    }
+    delta
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read(
+        before in prop::collection::vec((key(), facts()), 0..20),
+        after in prop::collection::vec((key(), facts()), 0..20),
+    ) {
+        let mut delta = of(&after);
+        for (key, facts) in &before {
+            delta.remove(Zone::UTC, *key, facts).unwrap();
+        }
+        let bytes = delta.encode();
+        prop_assert_eq!(&Delta::decode(&bytes).unwrap(), &delta);
+        for end in 0..bytes.len() {
+            prop_assert!(Delta::decode(&bytes[..end]).is_err(), "cut off at {end}");
+        }
+    }
+
+    #[test]
+    fn corrections_leave_what_the_runs_say_now(
+        runs in prop::collection::vec((key(), facts(), key(), facts(), 0..3_u8), 1..20),
+        order in any::<u64>(),
+    ) {
+        let mut changes = Vec::new();
+        let mut left = Vec::new();
+        for (key, first, other, second, fate) in runs {
+            changes.push(of(&[(key, first.clone())]));
+            let mut change = Delta::default();
+            match fate {
+                0 => left.push((key, first)),
+                1 => {
+                    change.remove(Zone::UTC, key, &first).unwrap();
+                    change.add(Zone::UTC, other, &second).unwrap();
+                    left.push((other, second));
+                }
+                _ => change.remove(Zone::UTC, key, &first).unwrap(),
+            }
+            changes.push(change);
+        }
+        // In any order: a correction may be compacted before what it corrects.
+        let length = changes.len();
+        changes.rotate_left(usize::try_from(order).unwrap() % length);
+        let mut sum = Delta::default();
+        for change in changes {
+            sum.merge(change).unwrap();
+        }
+        prop_assert_eq!(sum, of(&left));
+    }
+
+    #[test]
+    fn other_bytes_are_refused_or_written_the_same(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+        if let Ok(delta) = Delta::decode(&bytes) {
+            prop_assert_eq!(delta.encode(), bytes.clone());
+        }
+        if let Ok(tally) = Tally::decode(&bytes) {
+            prop_assert_eq!(tally.encode(), bytes);
+        }
+    }
+
+    #[test]
+    fn counts_hold_together(facts in facts()) {
+        let tally = Aggregate::of(&facts).tally;
+        prop_assert!(tally.followed + tally.deviated + tally.not_followed <= tally.runs);
+        prop_assert!(tally.succeeded + tally.failed + tally.abandoned <= tally.finished);
+        prop_assert!(tally.first_time_right <= tally.succeeded);
+        prop_assert!(tally.first_time_right + tally.errored <= tally.finished);
+        prop_assert!(tally.customer_satisfied <= tally.customer_responses);
+        prop_assert!(Tally::decode(&tally.encode()).unwrap() == tally);
+    }
+}
+
+fn run() -> Facts {
+    let start = Timestamp::from_micros(1_782_864_000 * SECOND);
+    Facts {
+        started_at: Some(start),
+        finished_at: Some(start.plus(90 * MINUTE)),
+        occurred_at: None,
+        received_at: start.plus(DAY),
+        outcome: Some(Outcome::Succeeded),
+        adherence: Some(Adherence::Followed),
+        errors: 0,
+        rework: 0,
+        violations: [0; 3],
+        satisfaction: None,
+        version_source: None,
+    }
+}
+
+#[test]
+fn first_time_right_is_spoilt_by_each_of_its_parts() {
+    let right = |facts: Facts| Aggregate::of(&facts).tally.first_time_right;
+    assert_eq!(right(run()), 1);
+    assert_eq!(right(Facts { errors: 1, ..run() }), 0);
+    assert_eq!(right(Facts { rework: 1, ..run() }), 0);
+    assert_eq!(right(Facts { violations: [0, 0, 1], ..run() }), 0);
+    assert_eq!(right(Facts { outcome: Some(Outcome::Failed), ..run() }), 0);
+    assert_eq!(right(Facts { outcome: None, ..run() }), 0);
+}
+
+#[test]
+fn errors_of_a_run_that_goes_on_are_not_counted_yet() {
+    let open = Facts { finished_at: None, outcome: None, errors: 2, ..run() };
+    assert_eq!(Aggregate::of(&open).tally.errored, 0);
+    assert_eq!(Aggregate::of(&Facts { errors: 2, ..run() }).tally.errored, 1);
+}
+
+#[test]
+fn an_abandoned_run_is_not_completed() {
+    let given_up = Facts { outcome: Some(Outcome::Abandoned), ..run() };
+    assert_eq!((given_up.completion_time(), given_up.abandoned_after()), (None, Some(5_400_000_000)));
+    let unknown = Facts { finished_at: None, ..given_up.clone() };
+    assert_eq!(unknown.abandoned_after(), Some(0));
+    let told = Facts { occurred_at: unknown.started_at.map(|at| at.plus(HOUR)), ..unknown };
+    assert_eq!(told.abandoned_after(), Some(3_600_000_000));
+}
+
+#[test]
+fn a_run_without_a_start_belongs_to_its_finish() {
+    let run = Facts { started_at: None, ..run() };
+    assert_eq!(run.cohort(), run.finished_at.unwrap());
+    assert_eq!(Aggregate::of(&run).tally.without_start, 1);
+    assert_eq!(Aggregate::of(&run).completed, Change::default());
+    assert_eq!(Facts { finished_at: None, ..run.clone() }.cohort(), run.received_at);
+}
