@@ -2,6 +2,7 @@
 
 mod answers;
 mod bulk;
+mod chaos;
 mod clock;
 pub mod figures;
 mod order;

@@ -3,6 +3,7 @@
 mod audit;
 mod error;
 pub mod migrate;
+mod rollup;
 mod serve;
 mod token;
 
@@ -44,6 +45,9 @@ enum Command {
     /// Look after the audit chain.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Look after the sums that figures are read from.
+    #[command(subcommand)]
+    Rollup(rollup::RollupCommand),
     /// Load procedures or executions that exist elsewhere.
     #[command(subcommand)]
     Import(ImportCommand),
@@ -89,6 +93,7 @@ async fn dispatch(Cli { config, command }: Cli) -> Result<(), CliError> {
         Command::Token(args) => token::run(args, &config),
         Command::Schema => Ok(()),
         Command::Audit(command) => audit::run(command, &config).await,
+        Command::Rollup(command) => rollup::run(command, &config).await,
         Command::Import(ImportCommand::Runbooks(args)) => import::runbooks::run(args, config).await,
         Command::Import(ImportCommand::Incidents(args)) => import::incidents::run(args, config).await,
         Command::Demo(args) => demo::run(args, config).await,

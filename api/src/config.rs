@@ -13,6 +13,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use sopwith_domain::calendar::Zone;
 
 pub use load::ConfigError;
 
@@ -50,6 +51,9 @@ pub struct Config {
     /// How often background jobs look for work, such as versions whose effective date has come, reminders that are due
     /// and mail to be sent; in seconds, 1 to 86400.
     pub scheduler_interval_seconds: u64,
+    /// The time zone of the organisation, as the IANA database names it: days, weeks and months of figures are its. Once
+    /// there are executions, `sopwith rollup rebuild` changes it.
+    pub time_zone: Zone,
     /// What is logged and how.
     pub log: LogConfig,
     /// How people and integrations prove who they are.
@@ -79,6 +83,7 @@ impl Default for Config {
             metrics_token: None,
             metrics_domain_open: false,
             scheduler_interval_seconds: 5,
+            time_zone: Zone::UTC,
             log: LogConfig::default(),
             auth: AuthConfig::default(),
             reminders: RemindersConfig::default(),

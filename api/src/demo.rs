@@ -53,7 +53,7 @@ pub async fn run(args: DemoArgs, config: Config) -> Result<(), CliError> {
     let cast = Cast::of(&config.auth)?;
     if place.is_new() {
         tokio::select! {
-            loaded = load::load(&place, &args, &cast) => loaded?,
+            loaded = load::load(&place, config.time_zone, &args, &cast) => loaded?,
             // Whoever stops it while it loads finds nothing left behind, as later.
             stopped = tokio::signal::ctrl_c() => return Ok(stopped?),
         }

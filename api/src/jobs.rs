@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use sopwith_domain::access::Actor;
 use sopwith_domain::approval::Via;
 use sopwith_domain::ids::PersonId;
-use sopwith_domain::time::SECOND;
+use sopwith_domain::time::{DAY, SECOND, Timestamp};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
@@ -22,9 +22,15 @@ use crate::config::{Config, RemindersConfig};
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::smtp::Mailer;
+use crate::store::rollups::{self, Verified};
 use crate::store::{Store, Uuid, retry};
 
 pub use heads::HeadSigner;
+
+/// How often deltas are compacted. Readers add up what waits, so few are to wait.
+const COMPACT_INTERVAL: Duration = Duration::from_secs(1);
+/// How often it is looked whether the roll-ups are to be compared.
+const VERIFY_INTERVAL: Duration = Duration::from_hours(1);
 
 /// The jobs of this process. They run until they are stopped, whatever goes wrong in one of their runs.
 #[derive(Debug)]
@@ -40,6 +46,10 @@ enum Work {
     PublishDue,
     /// Reminders and escalations are written.
     Remind(Times),
+    /// Deltas become part of the roll-ups.
+    Compact,
+    /// Roll-ups are compared with the executions, once a day.
+    Verify,
     /// Mail is sent.
     Mail(Arc<Mailer>),
 }
@@ -76,8 +86,11 @@ impl Jobs {
         let means = Means { store: store.clone(), metrics: Arc::clone(metrics), stopped };
         let interval = Duration::from_secs(config.scheduler_interval_seconds);
         let mail = mailer.map(|mailer| Work::Mail(Arc::new(mailer)));
-        let work = [Work::PublishDue, Work::Remind(times(&config.reminders))].into_iter().chain(mail);
-        let supervisors = work.map(|work| tokio::spawn(supervise(means.clone(), Job { work, interval }))).collect();
+        let scheduled = [Work::PublishDue, Work::Remind(times(&config.reminders))].into_iter().chain(mail);
+        let scheduled = scheduled.map(|work| Job { work, interval });
+        let rollups = [(Work::Compact, COMPACT_INTERVAL), (Work::Verify, VERIFY_INTERVAL)];
+        let jobs = scheduled.chain(rollups.map(|(work, interval)| Job { work, interval }));
+        let supervisors = jobs.map(|job| tokio::spawn(supervise(means.clone(), job))).collect();
         Self { stop, supervisors }
     }
 
@@ -121,6 +134,8 @@ impl Work {
         match self {
             Self::PublishDue => "publish_due",
             Self::Remind(_) => "remind",
+            Self::Compact => "compact_rollups",
+            Self::Verify => "verify_rollups",
             Self::Mail(_) => "mail",
         }
     }
@@ -130,9 +145,24 @@ impl Work {
         match self {
             Self::PublishDue => retry(|| sops::publish_due(call)).await,
             Self::Remind(times) => reminders::write_due(call, times).await,
+            Self::Compact => rollups::compact(&means.store, || means.is_stopping()).await,
+            Self::Verify => verify(means, call.now).await,
             Self::Mail(mailer) => mail::send_due(means, mailer).await,
         }
     }
+}
+
+/// Compares roll-ups and executions where that was not done for a day, by any replica; answers whether it did.
+async fn verify(means: &Means, now: Timestamp) -> Result<u64> {
+    let (checked_at, _) = rollups::last_check(means.store.read()).await?;
+    if checked_at.is_some_and(|at| now.since(at) < DAY) {
+        return Ok(0);
+    }
+    let Verified { drift, rows, .. } = rollups::verify(&means.store, now).await?;
+    if drift > 0 {
+        tracing::error!(drift, rows, "the roll-ups differ from the executions: run 'sopwith rollup rebuild'");
+    }
+    Ok(1)
 }
 
 /// One run, in a task of its own so that not even a panic ends the supervisor. Whether it went well.

@@ -1,5 +1,6 @@
 //! The database. Entities are private to this room; what is changed asks for the `Permit` that `decide()` gave.
 
+mod bulk;
 mod entity;
 
 pub mod accounts;
@@ -22,6 +23,7 @@ pub mod policies;
 pub mod procedures;
 pub mod processes;
 pub mod roles;
+pub mod rollups;
 pub mod search;
 pub mod sops;
 pub mod teams;
@@ -34,6 +36,7 @@ use sea_orm::{
     AccessMode, ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, IsolationLevel,
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
+use sopwith_domain::calendar::Zone;
 use sopwith_domain::time::Timestamp;
 
 use crate::error::{Error, Result};
@@ -50,24 +53,25 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Store {
     write: DatabaseConnection,
     read: DatabaseConnection,
+    zone: Zone,
 }
 
 impl Store {
-    /// Opens the database of this URL.
+    /// Opens the database of this URL. Roll-ups are kept in the hours, days and months of this time zone.
     ///
     /// # Errors
     /// When it cannot be opened, or the URL is of neither kind.
-    pub async fn open(url: &str, max_connections: u32) -> Result<Self> {
+    pub async fn open(url: &str, max_connections: u32, zone: Zone) -> Result<Self> {
         if url.starts_with("sqlite:") {
             let write = sqlite(url, 1).await?;
             let read = sqlite(url, max_connections).await?;
-            Ok(Self { write, read })
+            Ok(Self { write, read, zone })
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let mut options = ConnectOptions::new(url);
             options.max_connections(max_connections).acquire_timeout(PATIENCE).sqlx_logging(false);
             options.map_sqlx_postgres_pool_opts(|o| o.acquire_time_level(acquire::LEVEL));
             let pool = Database::connect(options).await?;
-            Ok(Self { write: pool.clone(), read: pool })
+            Ok(Self { write: pool.clone(), read: pool, zone })
         } else {
             Err(Error::internal("the database URL must begin with sqlite:, postgres:// or postgresql://"))
         }
@@ -84,6 +88,12 @@ impl Store {
     #[must_use]
     pub fn read(&self) -> &DatabaseConnection {
         &self.read
+    }
+
+    /// The time zone of the organisation.
+    #[must_use]
+    pub fn zone(&self) -> Zone {
+        self.zone
     }
 
     /// The writing connection, for migrations.

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
 
 use crate::text::text_enum;
 use crate::time::{HOUR, SECOND, Timestamp};
@@ -84,6 +85,63 @@ impl Zone {
     }
 }
 
+/// A stretch of time from the first instant up to the second, which is not in it.
+pub type Stretch = (Timestamp, Timestamp);
+
+/// A stretch cut up so that as little as possible has to be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cover {
+    /// Stretches of whole months, days and hours; together without a gap.
+    pub whole: Vec<(Grain, Stretch)>,
+    /// Before and after them, what is less than an hour.
+    pub edges: Vec<Stretch>,
+}
+
+impl Cover {
+    /// Of a stretch, in months, days and hours of a zone and nothing longer than `coarsest`. One from
+    /// [`Timestamp::MIN`] or to [`Timestamp::MAX`] has no edge there.
+    #[must_use]
+    pub fn of(zone: Zone, (from, to): Stretch, coarsest: Grain) -> Self {
+        let mut cover = Self::default();
+        cover.cut(zone, (from, to), coarsest);
+        cover.whole.sort_by_key(|(_, stretch)| *stretch);
+        cover
+    }
+
+    /// From the beginning of the first whole hour to the end of the last; none where there is no whole hour.
+    #[must_use]
+    pub fn hours(&self) -> Option<Stretch> {
+        Some((self.whole.first()?.1.0, self.whole.last()?.1.1))
+    }
+
+    fn cut(&mut self, zone: Zone, (from, to): Stretch, grain: Grain) {
+        if from >= to {
+            return;
+        }
+        let start = if from == Timestamp::MIN { from } else { zone.start(grain, from) };
+        let first = if start < from { zone.next(grain, start) } else { from };
+        // Without an end there is nothing that sticks out.
+        let last = if to == Timestamp::MAX { to } else { zone.start(grain, to) };
+        let finer = match grain {
+            Grain::Month | Grain::Week => Some(Grain::Day),
+            Grain::Day => Some(Grain::Hour),
+            Grain::Hour => None,
+        };
+        let mut rest = |stretch: Stretch| match finer {
+            Some(finer) => self.cut(zone, stretch, finer),
+            None if stretch.0 < stretch.1 => self.edges.push(stretch),
+            None => {}
+        };
+        if first < last {
+            rest((from, first));
+            rest((last, to));
+            self.whole.push((grain, (first, last)));
+        } else {
+            rest((from, to));
+        }
+    }
+}
+
 fn utc(at: Timestamp) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(at.micros()).unwrap_or_default()
 }
@@ -107,6 +165,18 @@ impl FromStr for Zone {
     type Err = UnknownZone;
     fn from_str(text: &str) -> Result<Self, UnknownZone> {
         text.parse().map(Self).map_err(|_| UnknownZone)
+    }
+}
+
+impl Serialize for Zone {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Zone {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -161,6 +231,16 @@ mod tests {
         assert_eq!("Mars/Olympus".parse::<Zone>(), Err(UnknownZone));
     }
 
+    #[test]
+    fn all_time_is_one_stretch_of_the_coarsest() {
+        let all = Cover::of(zone("Europe/Berlin"), (Timestamp::MIN, Timestamp::MAX), Grain::Month);
+        assert_eq!(all.whole, [(Grain::Month, (Timestamp::MIN, Timestamp::MAX))]);
+        assert_eq!(all.edges, []);
+        let since = Cover::of(Zone::UTC, (at("2026-01-31T23:30:00Z"), Timestamp::MAX), Grain::Day);
+        assert_eq!(since.whole, [(Grain::Day, (at("2026-02-01T00:00:00Z"), Timestamp::MAX))]);
+        assert_eq!(since.edges, [(at("2026-01-31T23:30:00Z"), at("2026-02-01T00:00:00Z"))]);
+    }
+
     proptest! {
         #[test]
         fn every_instant_lies_in_one(
@@ -177,6 +257,34 @@ mod tests {
             prop_assert_eq!(zone.start(grain, next.plus(-1)), start);
             prop_assert!(grain != Grain::Hour || zone.start(Grain::Day, start) == zone.start(Grain::Day, at));
             prop_assert!(next.since(start) <= 31 * DAY + 2 * HOUR);
+        }
+
+        #[test]
+        fn a_cover_has_every_instant_once(
+            name in prop::sample::select(vec!["UTC", "Europe/Berlin", "Asia/Kolkata", "America/Havana"]),
+            coarsest in prop::sample::select(vec![Grain::Hour, Grain::Day, Grain::Month]),
+            from in 0..2_000_000_000 * SECOND,
+            length in 0..800 * DAY,
+        ) {
+            let zone = zone(name);
+            let (from, to) = (Timestamp::from_micros(from), Timestamp::from_micros(from + length));
+            let cover = Cover::of(zone, (from, to), coarsest);
+            let mut all: Vec<Stretch> = cover.whole.iter().map(|(_, stretch)| *stretch).collect();
+            all.extend(&cover.edges);
+            all.sort_unstable();
+            let mut reached = from;
+            for (start, end) in &all {
+                prop_assert_eq!(*start, reached);
+                prop_assert!(start < end);
+                reached = *end;
+            }
+            prop_assert_eq!(reached, to);
+            for (grain, (start, end)) in &cover.whole {
+                prop_assert_eq!((zone.start(*grain, *start), zone.start(*grain, *end)), (*start, *end));
+            }
+            prop_assert!(cover.edges.iter().all(|(start, end)| end.since(*start) < HOUR) || cover.whole.is_empty());
+            // At most months, and days and hours on both sides.
+            prop_assert!(cover.whole.len() <= 5 && cover.edges.len() <= 2);
         }
     }
 }

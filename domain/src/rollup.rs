@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::calendar::{Grain, Zone};
 use crate::execution::{Adherence, Outcome, Satisfaction, SatisfactionBy, VersionSource};
 use crate::stats::histogram::{Change, CountError, Histogram};
-use crate::time::Timestamp;
+use crate::time::{DAY, Timestamp};
 
 pub use binary::Malformed;
 pub use tally::Tally;
@@ -21,8 +21,11 @@ pub use tally::Tally;
 /// Changes when the same runs would be told otherwise: what was kept before has to be computed anew.
 pub const LAYOUT: i32 = 1;
 
+/// A run that has not finished so long after its start, in microseconds, is counted as abandoned.
+pub const HORIZON: i64 = 30 * DAY;
+
 /// What figures ask of a run, as it is stored.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Facts {
     /// When it began.
     pub started_at: Option<Timestamp>,
@@ -79,6 +82,7 @@ impl Facts {
     fn tally(&self) -> Tally {
         let finished = self.is_finished();
         let failed = self.outcome == Some(Outcome::Failed);
+        let abandoned = self.outcome == Some(Outcome::Abandoned);
         let errored = finished && (self.errors > 0 || failed);
         let breached = self.violations.iter().any(|n| *n > 0);
         let succeeded = self.outcome == Some(Outcome::Succeeded);
@@ -96,7 +100,9 @@ impl Facts {
             errored: one(errored),
             succeeded: one(succeeded),
             failed: one(failed),
-            abandoned: one(self.outcome == Some(Outcome::Abandoned)),
+            abandoned: one(abandoned),
+            late: one(!abandoned && self.completion_time().is_some_and(|took| took > HORIZON.unsigned_abs())),
+            open: one(self.started_at.is_some() && !finished),
             first_time_right: one(succeeded && self.errors == 0 && self.rework == 0 && !breached),
             reworked: one(self.rework > 0),
             reported: one(self.version_source == Some(VersionSource::Reported)),
@@ -155,11 +161,7 @@ impl Aggregate {
     /// What undoes this.
     #[must_use]
     pub fn inverse(self) -> Self {
-        Self {
-            tally: self.tally.negated(),
-            completed: self.completed.inverse(),
-            abandoned: self.abandoned.inverse(),
-        }
+        Self { tally: self.tally.negated(), completed: self.completed.inverse(), abandoned: self.abandoned.inverse() }
     }
 
     /// Whether it says nothing.

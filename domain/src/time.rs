@@ -28,6 +28,11 @@ impl Timestamp {
     /// The earliest and the latest instant that has an RFC 3339 text of four-digit years.
     const RANGE: std::ops::RangeInclusive<i64> = -62_135_596_800 * SECOND..=253_402_300_799 * SECOND;
 
+    /// The earliest instant.
+    pub const MIN: Self = Self(*Self::RANGE.start());
+    /// The latest instant.
+    pub const MAX: Self = Self(*Self::RANGE.end());
+
     /// From microseconds since the epoch, as stored.
     #[must_use]
     pub fn from_micros(micros: i64) -> Self {

@@ -19,6 +19,7 @@ mod m0013_decisions;
 mod m0014_comments;
 mod m0015_events;
 mod m0016_mail;
+mod m0017_rollups;
 
 pub use sea_orm_migration::prelude::{MigrationTrait, MigratorTrait};
 
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0014_comments::Migration),
             Box::new(m0015_events::Migration),
             Box::new(m0016_mail::Migration),
+            Box::new(m0017_rollups::Migration),
         ]
     }
 }

@@ -17,8 +17,15 @@ const TOKEN: &str = "a token for the metrics of the domain";
 const SOON: Duration = Duration::from_mins(2);
 /// Panels that may well show zero, since nothing of it happens here, or not for long enough: all others must show more
 /// than that somewhere.
-const QUIET: [&str; 5] =
-    ["In flight A", "Mail A", "Mail about decisions and comments A", "Errors of executionsRecord A", "Processor A"];
+const QUIET: [&str; 7] = [
+    "In flight A",
+    "Mail A",
+    "Mail about decisions and comments A",
+    "Errors of executionsRecord A",
+    "Processor A",
+    "Deltas that wait A",
+    "Executions by which figures differ A",
+];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rules_and_dashboards_work_on_a_real_prometheus() {

@@ -125,7 +125,13 @@ impl World {
 
     /// Runs `sopwith` with these arguments over the same database, to its end.
     pub async fn command(&self, arguments: &[&str]) -> Output {
-        process::output(server::command(self.db.url()).args(arguments), COMMAND_LIMIT).await
+        self.command_with(arguments, &[]).await
+    }
+
+    /// The same with further settings.
+    pub async fn command_with(&self, arguments: &[&str], extra_env: &[(&str, &str)]) -> Output {
+        let mut command = server::command(self.db.url());
+        process::output(command.args(arguments).envs(extra_env.iter().copied()), COMMAND_LIMIT).await
     }
 
     /// Runs SQL past the server; panics when it fails.

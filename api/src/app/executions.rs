@@ -120,7 +120,13 @@ async fn record_once(call: &Call, input: &BatchInput) -> Result<Vec<Answer>> {
     let mut runs: Vec<RunToStore> = changed.into_values().map(|run| lookup.resolve(run)).collect::<Result<_>>()?;
     runs.sort_by_key(|run| run.id);
     let (source, mode, received_at) = (input.source.as_str(), input.mode, call.now);
-    stored::write(&tx, &permit, &Batch { source, mode, received_at, clock_lead: lead, runs, events }).await?;
+    stored::write(
+        &tx,
+        &permit,
+        call.store.zone(),
+        &Batch { source, mode, received_at, clock_lead: lead, runs, events },
+    )
+    .await?;
     audit::append(&tx, entries).await?;
     tx.commit().await?;
     Ok(answers)

@@ -1,13 +1,18 @@
 //! Figures, within the reach of who asks.
 
 use sopwith_domain::access::{Action, Actor, Permission, Reach, Resource};
+use sopwith_domain::calendar::Grain;
 use sopwith_domain::error::Refusal;
+use sopwith_domain::time::DAY;
 
 use super::Call;
 use crate::error::Result;
 use crate::store::executions::FiguresReach;
 use crate::store::figures::{Figures, MAX_GROUPS, Question, compute};
 use crate::store::sops;
+
+/// The longest time whose buckets are given in another time zone than the organisation's.
+const FOREIGN: i64 = 92 * DAY;
 
 /// Whose executions and figures an actor reads.
 #[must_use]
@@ -25,12 +30,31 @@ pub async fn answer(call: &Call, question: &Question) -> Result<Vec<Figures>> {
     if none && !owns_any(call).await? {
         call.permit(Action::ReadFigures, Resource::Organisation)?;
     }
-    let figures = compute(call.store.read(), &who, question).await?;
+    check_zone(call, question)?;
+    let figures = compute(&call.store, &who, question, call.now).await?;
     if figures.len() > MAX_GROUPS {
         let why = format!("more than {MAX_GROUPS} groups: ask for less at a time");
         return Err(Refusal::invalid("groupBy", why).into());
     }
     Ok(figures)
+}
+
+/// Days and months of another time zone are put together from hours.
+fn check_zone(call: &Call, question: &Question) -> Result<()> {
+    let other = question.zone.is_some_and(|zone| zone != call.store.zone());
+    if !other || matches!(question.bucket, None | Some(Grain::Hour)) {
+        return Ok(());
+    }
+    let Some(from) = question.from else {
+        return Err(
+            Refusal::invalid("filter.from", "another time zone than the organisation's needs a beginning").into()
+        );
+    };
+    if question.to.unwrap_or(call.now).since(from) > FOREIGN {
+        let why = "in another time zone than the organisation's, at most 92 days at a time";
+        return Err(Refusal::invalid("filter.from", why).into());
+    }
+    Ok(())
 }
 
 async fn owns_any(call: &Call) -> Result<bool> {

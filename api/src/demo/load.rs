@@ -1,5 +1,7 @@
 //! What a demo is loaded with.
 
+use sopwith_domain::calendar::Zone;
+
 use super::cast::{Cast, SOURCE};
 use super::life::Life;
 use super::place::{self, Place};
@@ -17,8 +19,8 @@ const SEED: u64 = 7;
 ///
 /// # Errors
 /// When a file cannot be read, or the database does not answer.
-pub async fn load(place: &Place, args: &DemoArgs, cast: &Cast) -> Result<(), CliError> {
-    let store = Store::open(&place::url(&place.loading())?, 2).await?;
+pub async fn load(place: &Place, zone: Zone, args: &DemoArgs, cast: &Cast) -> Result<(), CliError> {
+    let store = Store::open(&place::url(&place.loading())?, 2, zone).await?;
     let loaded = fill(&store, args, cast).await;
     store.close().await?;
     loaded?;

@@ -16,7 +16,7 @@ use super::family::{Family, encode, float, seconds};
 use crate::error::{Error, Result};
 use crate::store::executions::FiguresReach;
 use crate::store::figures::{self, Figures, Question};
-use crate::store::{Store, Uuid};
+use crate::store::{Store, Uuid, rollups};
 
 /// The window that figures of runs are over, by start.
 const WINDOW: i64 = 30 * DAY;
@@ -59,6 +59,7 @@ async fn gather(store: &Store, now: Timestamp) -> Result<String> {
     families.extend(runs(store, now).await?);
     families.extend(procedures::gather(store, now).await?);
     families.push(sources(store).await?);
+    families.extend(rollup_health(store).await?);
     let mut took = Family::gauge("sop_domain_collector_duration_seconds", "Time to gather these metrics.");
     took.set(&[], began.elapsed().as_secs_f64());
     families.push(took);
@@ -93,7 +94,7 @@ async fn runs(store: &Store, now: Timestamp) -> Result<[Family; 3]> {
     let mut adoption = Family::gauge("sop_adoption_executions", "Runs started in the window, by adherence.");
     set_adherence(&mut adoption, &[], &all);
     let mut errors = Family::gauge("sop_error_runs", "Finished runs with errors or the outcome FAILED.");
-    errors.set(&[("window", WINDOW_LABEL)], float(all.with_errors));
+    errors.set(&[("window", WINDOW_LABEL)], float(all.tally.errored));
     let help = "Completion times of runs started in the last 30 days.";
     let mut completion = Family::summary("sop_completion_time_seconds", help);
     completion.completion(&[], &all);
@@ -109,17 +110,37 @@ async fn sources(store: &Store) -> Result<Family> {
     Ok(family)
 }
 
+async fn rollup_health(store: &Store) -> Result<[Family; 3]> {
+    let help = "Deltas of the roll-ups that wait for compaction.";
+    let mut pending = Family::gauge("sop_rollup_pending_deltas", help);
+    pending.set(&[], float(rollups::pending(store.read()).await?));
+    let (checked_at, found) = rollups::last_check(store.read()).await?;
+    let help = "Executions by which the roll-ups differed from what is stored, when they were compared last.";
+    let mut drift = Family::gauge("sop_rollup_drift_executions", help);
+    drift.set(&[], float(found));
+    let help = "When the roll-ups were compared last with what is stored.";
+    let mut last = Family::gauge("sop_rollup_last_check_timestamp_seconds", help);
+    if let Some(at) = checked_at {
+        last.set(&[], seconds(at.micros()));
+    }
+    Ok([pending, drift, last])
+}
+
 /// Figures of the window over the whole organisation.
 async fn compute(store: &Store, now: Timestamp, question: Question) -> Result<Vec<Figures>> {
     let everything = FiguresReach { reach: Reach::Organisation, person: PersonId(Uuid::nil()) };
     let question = Question { from: Some(now.plus(-WINDOW)), ..question };
-    figures::compute(store.read(), &everything, &question).await
+    figures::compute(store, &everything, &question, now).await
 }
 
 fn set_adherence(family: &mut Family, labels: &[(&str, &str)], figures: &Figures) {
-    const ORDER: [Adherence; 4] =
-        [Adherence::Followed, Adherence::Deviated, Adherence::NotFollowed, Adherence::Unknown];
-    for (adherence, count) in ORDER.iter().zip(figures.adherence) {
+    let tally = &figures.tally;
+    for (adherence, count) in [
+        (Adherence::Followed, tally.followed),
+        (Adherence::Deviated, tally.deviated),
+        (Adherence::NotFollowed, tally.not_followed),
+        (Adherence::Unknown, tally.unknown()),
+    ] {
         let own = [("window", WINDOW_LABEL), ("adherence", adherence.as_str())];
         family.set(&[labels, &own].concat(), float(count));
     }

@@ -36,18 +36,20 @@ impl Family {
         self.0.mut_metric().push(metric);
     }
 
-    /// Adds the completion times of runs. Several groups taken together have no percentiles.
+    /// Adds the completion times of runs, with the open ones counted in.
     pub fn completion(&mut self, labels: &Labels, figures: &Figures) {
-        let quantile = |(percent, at): (&i64, &crate::store::figures::Percentile)| {
+        let incidence = figures.incidence();
+        // Where too few are completed there is no such time.
+        let quantile = |percent: i64| {
             let mut quantile = Quantile::default();
-            quantile.set_quantile(float(*percent) / 100.0);
-            quantile.set_value(seconds(at.value));
-            quantile
+            quantile.set_quantile(float(percent) / 100.0);
+            quantile.set_value(incidence.percentile(percent)?.value / 1e6);
+            Some(quantile)
         };
         let mut summary = Summary::default();
-        summary.set_quantile(figures.percentiles.iter().map(quantile).collect());
-        summary.set_sample_sum(figures.completion_sum / 1e6);
-        summary.set_sample_count(u64::try_from(figures.completed).unwrap_or(0));
+        summary.set_quantile([50, 90, 95].into_iter().filter_map(quantile).collect());
+        summary.set_sample_sum(float(figures.tally.completion_millis) / 1e3);
+        summary.set_sample_count(figures.completed.count());
         let mut metric = Metric::from_label(pairs(labels));
         metric.set_summary(summary);
         self.0.mut_metric().push(metric);

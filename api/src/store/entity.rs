@@ -612,6 +612,8 @@ pub mod execution {
         pub errors: i32,
         pub rework: i32,
         pub violations: i32,
+        pub major_violations: i32,
+        pub critical_violations: i32,
         pub satisfaction: Option<i32>,
         pub satisfaction_by: Option<String>,
         pub attributes: String,

@@ -1,20 +1,25 @@
-//! Figures computed from the raw executions. Everything that asks for figures asks here, so that roll-ups can take the
-//! place of these statements without anyone noticing.
+//! Figures: read from the roll-ups, and for what is less than an hour from the executions themselves. Everything that
+//! asks for figures asks here.
 
+mod read;
 mod sql;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::entity::prelude::*;
 use sea_orm::{QueryResult, Statement};
+use sopwith_domain::calendar::{Cover, Grain, Zone};
 use sopwith_domain::ids::{ProcessId, SopId, TeamId, VersionId};
-use sopwith_domain::metrics::Ranks;
+use sopwith_domain::metrics::Ratio;
+use sopwith_domain::rollup::{Aggregate, HORIZON, Tally};
+use sopwith_domain::stats::histogram::Histogram;
+use sopwith_domain::stats::survival::Incidence;
 use sopwith_domain::time::Timestamp;
 
-use self::sql::{Groups, Sql};
+use self::read::Of;
 use super::executions::FiguresReach;
-use super::{Connection, parse};
-use crate::error::Result;
+use super::{Connection, Store, parse};
+use crate::error::{Error, Result};
 
 /// What figures are grouped by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,25 +33,6 @@ pub enum Dimension {
     /// By the team that performed it.
     Team,
 }
-
-/// Time buckets, in UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bucket {
-    /// Hours.
-    Hour,
-    /// Days.
-    Day,
-    /// Weeks, from Monday.
-    Week,
-    /// Months.
-    Month,
-}
-
-/// The runs that ended: those whose finish is known, or how they ended.
-const ENDED: &str = "(finished_at IS NOT NULL OR outcome IS NOT NULL)";
-/// The runs that have a completion time. An abandoned one was not completed.
-const COMPLETED: &str =
-    "started_at IS NOT NULL AND finished_at IS NOT NULL AND (outcome IS NULL OR outcome <> 'ABANDONED')";
 
 /// Which figures are asked for.
 #[derive(Debug, Clone, Default)]
@@ -66,7 +52,9 @@ pub struct Question {
     /// Grouped by these.
     pub by: BTreeSet<Dimension>,
     /// And by time.
-    pub bucket: Option<Bucket>,
+    pub bucket: Option<Grain>,
+    /// In this time zone; that of the organisation when absent.
+    pub zone: Option<Zone>,
 }
 
 /// What a group of runs has in common.
@@ -84,42 +72,49 @@ pub struct Group {
     pub bucket: Option<i64>,
 }
 
-/// A percentile of completion times with its interval, in microseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Percentile {
-    /// The nearest-rank value.
-    pub value: i64,
-    /// The lower end.
-    pub low: i64,
-    /// The upper end.
-    pub high: i64,
-}
-
 /// The figures of a group of runs.
 #[derive(Debug, Clone, Default)]
 pub struct Figures {
     /// What the runs have in common.
     pub group: Group,
-    /// How many.
-    pub runs: i64,
-    /// By what they say of the SOP in force: followed, deviated, not followed, unknown.
-    pub adherence: [i64; 4],
-    /// Those that ended.
-    pub finished: i64,
-    /// Of those, the ones with an error or the outcome FAILED.
-    pub with_errors: i64,
-    /// Violations in all of them.
-    pub violations: i64,
-    /// Those with a completion time.
-    pub completed: i64,
-    /// The sum of completion times, in microseconds.
-    pub completion_sum: f64,
-    /// Percentiles by their number; empty when nothing was completed.
-    pub percentiles: BTreeMap<i64, Percentile>,
+    /// Counts of them.
+    pub tally: Tally,
+    /// How long the completed ones took.
+    pub completed: Histogram,
+    /// After how long the abandoned ones were given up.
+    pub abandoned: Histogram,
+    /// How long the open ones have been so; those past the horizon at the horizon.
+    pub open: Histogram,
+    /// Those of the open ones that are past it.
+    pub overdue: i64,
 }
 
-/// The percentiles that are given.
-pub const PERCENTILES: [i64; 3] = [50, 90, 95];
+impl Figures {
+    /// What share of the runs was completed after which time, with the open ones counted in.
+    #[must_use]
+    pub fn incidence(&self) -> Incidence {
+        Incidence::of_histograms(&self.completed, &self.abandoned, &self.open)
+    }
+
+    /// Takes the runs of another group in.
+    ///
+    /// # Errors
+    /// When there would be more than can be counted.
+    pub fn merge(&mut self, other: &Self) -> Result<()> {
+        self.tally.add(&other.tally);
+        self.overdue += other.overdue;
+        self.completed.merge(&other.completed).map_err(Error::internal)?;
+        self.abandoned.merge(&other.abandoned).map_err(Error::internal)?;
+        self.open.merge(&other.open).map_err(Error::internal)
+    }
+
+    /// Runs that were given up, or did not finish before the horizon, among all.
+    #[must_use]
+    pub fn abandonment(&self) -> Ratio {
+        let tally = &self.tally;
+        Ratio { numerator: tally.abandoned + tally.late + self.overdue, denominator: tally.runs }
+    }
+}
 
 /// More groups than this are not answered.
 pub const MAX_GROUPS: usize = 2_000;
@@ -128,94 +123,75 @@ pub const MAX_GROUPS: usize = 2_000;
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn compute(db: &impl Connection, who: &FiguresReach, question: &Question) -> Result<Vec<Figures>> {
-    let mut sql = Sql::new(db.get_database_backend());
-    let groups = sql.groups(question);
-    sql.text(&format!(
-        "SELECT {}COUNT(*) AS runs, \
-            SUM(CASE WHEN adherence = 'FOLLOWED' THEN 1 ELSE 0 END) AS followed, \
-            SUM(CASE WHEN adherence = 'DEVIATED' THEN 1 ELSE 0 END) AS deviated, \
-            SUM(CASE WHEN adherence = 'NOT_FOLLOWED' THEN 1 ELSE 0 END) AS not_followed, \
-            SUM(CASE WHEN adherence = 'UNKNOWN' THEN 1 ELSE 0 END) AS unknown, \
-            SUM(CASE WHEN {ENDED} THEN 1 ELSE 0 END) AS finished, \
-            SUM(CASE WHEN {ENDED} AND (errors > 0 OR outcome = 'FAILED') THEN 1 ELSE 0 END) AS failed, \
-            SUM(violations) AS violations, \
-            SUM(CASE WHEN {COMPLETED} THEN 1 ELSE 0 END) AS completed, \
-            SUM(CASE WHEN {COMPLETED} THEN CAST(finished_at - started_at AS double precision) END) AS total \
-         FROM execution WHERE ",
-        groups.selected
-    ));
-    sql.conditions(who, question);
-    if !groups.names.is_empty() {
-        sql.text(&format!(" GROUP BY {0} ORDER BY {0} LIMIT {1}", groups.numbers, MAX_GROUPS + 1));
+pub async fn compute(store: &Store, who: &FiguresReach, question: &Question, now: Timestamp) -> Result<Vec<Figures>> {
+    let stretch = (question.from.unwrap_or(Timestamp::MIN), question.to.unwrap_or(Timestamp::MAX));
+    let cover = Cover::of(store.zone(), stretch, coarsest(store.zone(), question));
+    let (found, runs) = if cover.edges.is_empty() {
+        (read::sums(store.read(), who, question, &cover, now).await?, Vec::new())
+    } else {
+        // Sums and executions are to be of one moment.
+        let tx = store.snapshot().await?;
+        let found = read::sums(&tx, who, question, &cover, now).await?;
+        let runs = read::runs(&tx, who, question, &cover.edges).await?;
+        tx.commit().await?;
+        (found, runs)
+    };
+    let mut groups: BTreeMap<Group, (Aggregate, Histogram)> = BTreeMap::new();
+    if question.by.is_empty() && question.bucket.is_none() {
+        groups.insert(Group::default(), Default::default());
     }
-    let rows = db.query_all_raw(sql.statement()).await?;
-    let mut figures = rows.iter().map(|row| read(row, &groups)).collect::<Result<Vec<_>>>()?;
-    figures.retain(|f| f.runs > 0);
-    if figures.len() <= MAX_GROUPS {
-        add_percentiles(db, who, question, &mut figures).await?;
+    let zone = question.zone.unwrap_or(store.zone());
+    let group = |of: Of, at: Timestamp| group(question, zone, of, at);
+    for (of, at, sum) in &found.sums {
+        groups.entry(group(*of, *at)).or_default().0.merge(sum).map_err(Error::internal)?;
     }
-    Ok(figures)
-}
-
-async fn add_percentiles(
-    db: &impl Connection,
-    who: &FiguresReach,
-    question: &Question,
-    figures: &mut [Figures],
-) -> Result<()> {
-    // Ranks depend on the size of the group alone: which are wanted is handed in as (size, rank).
-    let sizes: BTreeSet<i64> = figures.iter().map(|f| f.completed).collect();
-    let ranks = |n: i64| PERCENTILES.iter().filter_map(move |p| Ranks::of(*p, n));
-    let wanted: BTreeSet<(i64, i64)> =
-        sizes.iter().flat_map(|n| ranks(*n).flat_map(move |r| [(*n, r.at), (*n, r.low), (*n, r.high)])).collect();
-    if wanted.is_empty() {
-        return Ok(());
+    for (key, facts) in &runs {
+        let sum = Aggregate::of(facts);
+        groups.entry(group((*key).into(), facts.cohort())).or_default().0.merge(&sum).map_err(Error::internal)?;
     }
-    let mut sql = Sql::new(db.get_database_backend());
-    let groups = sql.groups(question);
-    let wanted: Vec<String> = wanted.iter().map(|(n, rank)| format!("({n}, {rank})")).collect();
-    let partition = if groups.names.is_empty() { "1".to_owned() } else { groups.names.join(", ") };
-    sql.text(&format!(
-        "WITH wanted (n, rank) AS (VALUES {}), \
-            completed AS (SELECT {}finished_at - started_at AS took FROM execution WHERE {COMPLETED} AND ",
-        wanted.join(", "),
-        groups.selected
-    ));
-    sql.conditions(who, question);
-    sql.text(&format!(
-        "), ranked AS (SELECT completed.*, ROW_NUMBER() OVER (PARTITION BY {partition} ORDER BY took) AS rank, \
-            COUNT(*) OVER (PARTITION BY {partition}) AS n FROM completed) \
-         SELECT ranked.* FROM ranked JOIN wanted ON wanted.n = ranked.n AND wanted.rank = ranked.rank"
-    ));
-    let mut found: BTreeMap<(Group, i64), i64> = BTreeMap::new();
-    for row in db.query_all_raw(sql.statement()).await? {
-        found.insert((groups.read(&row)?, row.try_get("", "rank")?), row.try_get("", "took")?);
-    }
-    for figure in figures {
-        for percent in PERCENTILES {
-            let at = |rank: i64| found.get(&(figure.group.clone(), rank)).copied();
-            let value = Ranks::of(percent, figure.completed)
-                .and_then(|r| Some(Percentile { value: at(r.at)?, low: at(r.low)?, high: at(r.high)? }));
-            figure.percentiles.extend(value.map(|v| (percent, v)));
+    for (of, started_at) in &found.open {
+        let age = u64::try_from(now.since(*started_at)).unwrap_or(0);
+        // An open run is among the sums too: where its group is not, it was not asked for.
+        if let Some((_, open)) = groups.get_mut(&group(*of, *started_at)) {
+            open.add(age, 1).map_err(Error::internal)?;
         }
     }
-    Ok(())
+    let groups = groups.into_iter().filter(|(_, (sum, _))| sum.tally.runs > 0).take(MAX_GROUPS + 1);
+    groups.map(|(group, (sum, open))| figures(group, sum, open)).collect()
 }
 
-fn read(row: &QueryResult, groups: &Groups) -> Result<Figures> {
-    // An aggregate over no rows has null sums.
-    let number = |name: &str| -> Result<i64> { Ok(row.try_get::<Option<i64>>("", name)?.unwrap_or(0)) };
+/// The longest time whose sums can be read.
+fn coarsest(kept: Zone, question: &Question) -> Grain {
+    let own = question.zone.is_none_or(|zone| zone == kept);
+    match question.bucket {
+        None => Grain::Month,
+        Some(Grain::Month) if own => Grain::Month,
+        Some(Grain::Day | Grain::Week) if own => Grain::Day,
+        Some(_) => Grain::Hour,
+    }
+}
+
+fn group(question: &Question, zone: Zone, of: Of, at: Timestamp) -> Group {
+    let by = |dimension, id: Option<Uuid>| id.filter(|_| question.by.contains(&dimension));
+    Group {
+        process: by(Dimension::Process, of.process),
+        sop: by(Dimension::Sop, of.sop),
+        version: by(Dimension::Version, of.version),
+        team: by(Dimension::Team, of.team),
+        bucket: question.bucket.map(|grain| zone.start(grain, at).micros()),
+    }
+}
+
+fn figures(group: Group, sum: Aggregate, mut open: Histogram) -> Result<Figures> {
+    let overdue = (sum.tally.open - i64::try_from(open.count()).map_err(Error::internal)?).max(0);
+    open.add(HORIZON.unsigned_abs(), overdue.unsigned_abs()).map_err(Error::internal)?;
     Ok(Figures {
-        group: groups.read(row)?,
-        runs: number("runs")?,
-        adherence: [number("followed")?, number("deviated")?, number("not_followed")?, number("unknown")?],
-        finished: number("finished")?,
-        with_errors: number("failed")?,
-        violations: number("violations")?,
-        completed: number("completed")?,
-        completion_sum: row.try_get::<Option<f64>>("", "total")?.unwrap_or(0.0),
-        percentiles: BTreeMap::new(),
+        group,
+        tally: sum.tally,
+        completed: sum.completed.into_histogram().map_err(Error::internal)?,
+        abandoned: sum.abandoned.into_histogram().map_err(Error::internal)?,
+        open,
+        overdue,
     })
 }
 

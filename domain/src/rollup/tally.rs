@@ -1,5 +1,7 @@
 //! Counts of runs.
 
+use crate::metrics::Ratio;
+
 macro_rules! tally {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// Counts of runs, or how such counts change. Sums wrap around, so that what was added is always taken away
@@ -61,6 +63,10 @@ tally! {
     failed,
     /// Those with the outcome ABANDONED.
     abandoned,
+    /// Those that ended otherwise, but after more than [`super::HORIZON`].
+    late,
+    /// Those that began and have not finished.
+    open,
     /// Those that succeeded without errors, rework or violations.
     first_time_right,
     /// Those in which work was done again.
@@ -87,4 +93,24 @@ tally! {
     performer_satisfied,
     /// The sum of what they gave.
     performer_score,
+}
+
+impl Tally {
+    /// Runs that followed the SOP in force, among those of which it is known.
+    #[must_use]
+    pub fn adoption(&self) -> Ratio {
+        Ratio { numerator: self.followed, denominator: self.followed + self.deviated + self.not_followed }
+    }
+
+    /// Runs of which it is not known.
+    #[must_use]
+    pub fn unknown(&self) -> i64 {
+        self.runs - self.followed - self.deviated - self.not_followed
+    }
+
+    /// All violations.
+    #[must_use]
+    pub fn violations(&self) -> i64 {
+        self.minor_violations + self.major_violations + self.critical_violations
+    }
 }

@@ -71,7 +71,7 @@ proptest! {
         let mut changes = Vec::new();
         let mut left = Vec::new();
         for (key, first, other, second, fate) in runs {
-            changes.push(of(&[(key, first.clone())]));
+            changes.push(of(&[(key, first)]));
             let mut change = Delta::default();
             match fate {
                 0 => left.push((key, first)),
@@ -155,7 +155,7 @@ fn errors_of_a_run_that_goes_on_are_not_counted_yet() {
 fn an_abandoned_run_is_not_completed() {
     let given_up = Facts { outcome: Some(Outcome::Abandoned), ..run() };
     assert_eq!((given_up.completion_time(), given_up.abandoned_after()), (None, Some(5_400_000_000)));
-    let unknown = Facts { finished_at: None, ..given_up.clone() };
+    let unknown = Facts { finished_at: None, ..given_up };
     assert_eq!(unknown.abandoned_after(), Some(0));
     let told = Facts { occurred_at: unknown.started_at.map(|at| at.plus(HOUR)), ..unknown };
     assert_eq!(told.abandoned_after(), Some(3_600_000_000));
@@ -167,5 +167,5 @@ fn a_run_without_a_start_belongs_to_its_finish() {
     assert_eq!(run.cohort(), run.finished_at.unwrap());
     assert_eq!(Aggregate::of(&run).tally.without_start, 1);
     assert_eq!(Aggregate::of(&run).completed, Change::default());
-    assert_eq!(Facts { finished_at: None, ..run.clone() }.cohort(), run.received_at);
+    assert_eq!(Facts { finished_at: None, ..run }.cohort(), run.received_at);
 }

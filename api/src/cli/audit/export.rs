@@ -9,7 +9,7 @@ use clap::Args;
 use sopwith_domain::access::Reach;
 
 use super::super::CliError;
-use super::with_store;
+use super::super::migrate::with_store;
 use crate::config::Config;
 use crate::export::{Format, Pages};
 use crate::store::{Store, audit};

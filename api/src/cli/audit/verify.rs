@@ -6,8 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use sopwith_domain::audit::{Broken, Comparison, Differs};
 
-use super::super::{CliError, print};
-use super::with_store;
+use super::super::{CliError, migrate::with_store, print};
 use crate::config::Config;
 use crate::heads::{Fault, Faulty, PublicKeys, Witnessed};
 use crate::store::audit;

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, InputObject, Object, OneofObject};
 use sopwith_domain::access::{Action, Permission, Reach, Resource, decide};
+use sopwith_domain::calendar::{UnknownZone, Zone};
+use sopwith_domain::error::Refusal;
 use sopwith_domain::ids::{ExecutionId, PersonId, ProcessId, SopId, TeamId, VersionId};
 
 use super::{text, typed, typed_option};
@@ -65,6 +67,10 @@ pub struct FiguresFilter {
     from: Option<DateTime>,
     /// Of runs that started before this time.
     to: Option<DateTime>,
+}
+
+fn zone(name: &str) -> std::result::Result<Zone, Refusal> {
+    name.parse().map_err(|error: UnknownZone| Refusal::invalid("timeZone", error.to_string()))
 }
 
 /// Which audit entries are asked for; all conditions hold together.
@@ -149,7 +155,12 @@ impl RecordQuery {
         #[graphql(desc = "One row for each of these together; a single row when absent.")] group_by: Option<
             Vec<FiguresDimension>,
         >,
-        #[graphql(desc = "And for each time bucket, in UTC.")] bucket: Option<TimeBucket>,
+        #[graphql(desc = "And for each time bucket.")] bucket: Option<TimeBucket>,
+        #[graphql(
+            desc = "The time zone of the buckets, such as `Europe/Berlin`; that of the organisation when absent. \
+                          For another one than that, `from` and at most 92 days are to be given."
+        )]
+        time_zone: Option<String>,
     ) -> Result<Vec<Figures>> {
         let call = ctx.data_unchecked::<Arc<Call>>();
         let filter = filter.unwrap_or_default();
@@ -162,6 +173,7 @@ impl RecordQuery {
             to: filter.to.map(|at| at.0),
             by: group_by.unwrap_or_default().into_iter().map(Into::into).collect(),
             bucket: bucket.map(Into::into),
+            zone: time_zone.as_deref().map(zone).transpose()?,
         };
         Ok(figures::answer(call, &question).await?.into_iter().map(Figures).collect())
     }

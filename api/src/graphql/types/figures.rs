@@ -1,8 +1,13 @@
 //! Figures: always with what they are made of, and how sure they are.
 
 use async_graphql::{Context, Enum, Object, SimpleObject};
+use sopwith_domain::calendar::Grain;
 use sopwith_domain::metrics as domain;
+use sopwith_domain::rollup::Tally;
+use sopwith_domain::stats::histogram::Histogram;
+use sopwith_domain::stats::survival::Incidence;
 
+use super::SatisfactionBy;
 use super::people::{Team, team};
 use super::process::{Process, process};
 use super::sop::{Sop, sop};
@@ -25,9 +30,9 @@ pub enum FiguresDimension {
     Team,
 }
 
-/// Time buckets, in UTC.
+/// Time buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[graphql(remote = "stored::Bucket")]
+#[graphql(remote = "Grain")]
 pub enum TimeBucket {
     /// Hours.
     Hour,
@@ -106,46 +111,98 @@ impl Rate {
     }
 }
 
-/// A percentile by nearest rank, with the 95 % interval that order statistics give.
+/// A percentile of completion times with its 95 % interval, within 0.55 % of the exact value.
 #[derive(SimpleObject)]
 pub struct Percentile {
     /// The value.
     value: Duration,
     /// The lower end of its interval.
     low: Duration,
-    /// The upper end of its interval.
-    high: Duration,
+    /// The upper end of its interval; null where it lies past what has been seen.
+    high: Option<Duration>,
 }
 
-/// How long runs took, by the time in which they started. Abandoned runs and those still open are not in it: where
-/// `open` is large against `n`, it looks better than it is.
-pub struct CompletionTime<'a>(&'a stored::Figures);
+#[expect(clippy::cast_possible_truncation, reason = "durations of runs are far below 2^63 microseconds")]
+fn duration(micros: f64) -> Duration {
+    Duration { micros: micros.round() as i64 }
+}
+
+/// How long runs took, by the time in which they started. Those still open are counted in: it is known of them that
+/// they take longer than they have been open, so a growing backlog does not look like progress. An abandoned run is
+/// never completed.
+pub struct CompletionTime<'a> {
+    figures: &'a stored::Figures,
+    incidence: Incidence,
+}
 
 impl CompletionTime<'_> {
     fn percentile(&self, percent: i64) -> Option<Percentile> {
-        let duration = |micros: i64| Duration { micros };
-        self.0.percentiles.get(&percent).map(|p| Percentile {
-            value: duration(p.value),
-            low: duration(p.low),
-            high: duration(p.high),
-        })
+        let at = self.incidence.percentile(percent)?;
+        Some(Percentile { value: duration(at.value), low: duration(at.low), high: at.high.map(duration) })
     }
 }
 
-/// How long runs took, by the time in which they started. Abandoned runs and those still open are not in it: where
-/// `open` is large against `n`, it looks better than it is.
+/// How long runs took, by the time in which they started. Those still open are counted in: it is known of them that
+/// they take longer than they have been open, so a growing backlog does not look like progress. An abandoned run is
+/// never completed.
 #[Object]
 impl CompletionTime<'_> {
-    /// How many runs it is taken from.
+    /// How many runs were completed.
     async fn n(&self) -> BigInt {
-        BigInt(self.0.completed)
+        BigInt(count(&self.figures.completed))
     }
 
-    /// How many runs have not finished yet.
+    /// How many runs are open: they began, and are not known to have ended.
     async fn open(&self) -> BigInt {
-        BigInt(self.0.runs - self.0.finished)
+        BigInt(self.figures.tally.open)
     }
 
+    /// How long the completed runs took on average; null of nothing. Few long runs move it far: see `p50`.
+    #[expect(clippy::cast_precision_loss, reason = "sums of milliseconds are not needed closer")]
+    async fn mean(&self) -> Option<Duration> {
+        let n = self.figures.completed.count();
+        (n > 0).then(|| duration(self.figures.tally.completion_millis as f64 * 1000.0 / n as f64))
+    }
+
+    /// Half of the runs were completed after so long; null while they are not.
+    async fn p50(&self) -> Option<Percentile> {
+        self.percentile(50)
+    }
+
+    /// Nine in ten were completed after so long; null while they are not.
+    async fn p90(&self) -> Option<Percentile> {
+        self.percentile(90)
+    }
+
+    /// Nineteen in twenty were completed after so long; null while they are not.
+    async fn p95(&self) -> Option<Percentile> {
+        self.percentile(95)
+    }
+
+    /// The same of the completed runs alone, by nearest rank. Where `open` is large against `n`, it looks better than
+    /// it is.
+    async fn completed_only(&self) -> CompletedTime<'_> {
+        CompletedTime(&self.figures.completed)
+    }
+}
+
+fn count(histogram: &Histogram) -> i64 {
+    i64::try_from(histogram.count()).unwrap_or(i64::MAX)
+}
+
+/// How long completed runs took.
+pub struct CompletedTime<'a>(&'a Histogram);
+
+impl CompletedTime<'_> {
+    fn percentile(&self, percent: i64) -> Option<Percentile> {
+        let at = self.0.percentile(percent)?;
+        Some(Percentile { value: duration(at.value), low: duration(at.low), high: Some(duration(at.high)) })
+    }
+}
+
+/// How long completed runs took.
+#[Object]
+impl CompletedTime<'_> {
     /// Half took no longer.
     async fn p50(&self) -> Option<Percentile> {
         self.percentile(50)
@@ -162,41 +219,79 @@ impl CompletionTime<'_> {
     }
 }
 
+/// How content customers or performers said they were, from 1 to 5.
+pub struct SatisfactionFigures {
+    runs: i64,
+    responses: i64,
+    satisfied: i64,
+    score: i64,
+}
+
+/// How content customers or performers said they were, from 1 to 5.
+#[Object]
+impl SatisfactionFigures {
+    /// Those who gave a 4 or 5, among those who said it.
+    async fn satisfied(&self) -> Ratio {
+        Ratio(domain::Ratio { numerator: self.satisfied, denominator: self.responses })
+    }
+
+    /// The mean of what they gave; null of nothing.
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    async fn mean(&self) -> Option<f64> {
+        (self.responses > 0).then(|| self.score as f64 / self.responses as f64)
+    }
+
+    /// Runs in which somebody said it, among all.
+    async fn responses(&self) -> Ratio {
+        Ratio(domain::Ratio { numerator: self.responses, denominator: self.runs })
+    }
+}
+
+/// Breaches of rules by how grave they are.
+#[derive(SimpleObject)]
+pub struct ViolationsBySeverity {
+    /// Of form only.
+    minor: Rate,
+    /// Of substance.
+    major: Rate,
+    /// With harm done or near.
+    critical: Rate,
+}
+
 /// Whether the SOP in force was followed.
-pub struct Adoption<'a>(&'a stored::Figures);
+pub struct Adoption<'a>(&'a Tally);
 
 /// Whether the SOP in force was followed.
 #[Object]
 impl Adoption<'_> {
     /// FOLLOWED among the runs of which it is known.
     async fn known(&self) -> Ratio {
-        let [followed, deviated, not_followed, _] = self.0.adherence;
-        Ratio(domain::Ratio { numerator: followed, denominator: followed + deviated + not_followed })
+        Ratio(self.0.adoption())
     }
 
     /// The worst case: as if every run of which it is not known had not followed it.
     async fn worst_case(&self) -> Ratio {
-        Ratio(domain::Ratio { numerator: self.0.adherence[0], denominator: self.0.runs })
+        Ratio(domain::Ratio { numerator: self.0.followed, denominator: self.0.runs })
     }
 
     /// Runs that followed it.
     async fn followed(&self) -> BigInt {
-        BigInt(self.0.adherence[0])
+        BigInt(self.0.followed)
     }
 
     /// Runs that followed it in part.
     async fn deviated(&self) -> BigInt {
-        BigInt(self.0.adherence[1])
+        BigInt(self.0.deviated)
     }
 
     /// Runs that did not follow it.
     async fn not_followed(&self) -> BigInt {
-        BigInt(self.0.adherence[2])
+        BigInt(self.0.not_followed)
     }
 
     /// Runs of which it is not known.
     async fn unknown(&self) -> BigInt {
-        BigInt(self.0.adherence[3])
+        BigInt(self.0.unknown())
     }
 }
 
@@ -243,26 +338,86 @@ impl Figures {
 
     /// How many runs.
     async fn runs(&self) -> BigInt {
-        BigInt(self.0.runs)
+        BigInt(self.0.tally.runs)
+    }
+
+    /// Those of them whose start is not known.
+    async fn without_start(&self) -> BigInt {
+        BigInt(self.0.tally.without_start)
     }
 
     /// Whether the SOP in force was followed.
     async fn adoption(&self) -> Adoption<'_> {
-        Adoption(&self.0)
+        Adoption(&self.0.tally)
+    }
+
+    /// Runs whose version was reported rather than inferred from their time, among all.
+    async fn reported_version(&self) -> Ratio {
+        Ratio(of(self.0.tally.reported, self.0.tally.runs))
     }
 
     /// How long they took.
     async fn completion_time(&self) -> CompletionTime<'_> {
-        CompletionTime(&self.0)
+        CompletionTime { figures: &self.0, incidence: self.0.incidence() }
     }
 
     /// Runs with an error or the outcome FAILED, among the finished.
     async fn error_rate(&self) -> Ratio {
-        Ratio(domain::Ratio { numerator: self.0.with_errors, denominator: self.0.finished })
+        Ratio(of(self.0.tally.errored, self.0.tally.finished))
+    }
+
+    /// Runs that succeeded without errors, rework or violations, among the finished.
+    async fn first_time_right(&self) -> Ratio {
+        Ratio(of(self.0.tally.first_time_right, self.0.tally.finished))
+    }
+
+    /// Runs in which work was done again, among all.
+    async fn rework(&self) -> Ratio {
+        Ratio(of(self.0.tally.reworked, self.0.tally.runs))
+    }
+
+    /// Runs that were given up, or did not finish within 30 days of their start, among all.
+    async fn abandonment(&self) -> Ratio {
+        Ratio(self.0.abandonment())
     }
 
     /// Breaches of rules.
     async fn violations(&self) -> Rate {
-        Rate(domain::Rate { events: self.0.violations, runs: self.0.runs })
+        Rate(domain::Rate { events: self.0.tally.violations(), runs: self.0.tally.runs })
     }
+
+    /// Breaches of rules by how grave they are.
+    async fn violations_by_severity(&self) -> ViolationsBySeverity {
+        let tally = &self.0.tally;
+        let rate = |events| Rate(domain::Rate { events, runs: tally.runs });
+        ViolationsBySeverity {
+            minor: rate(tally.minor_violations),
+            major: rate(tally.major_violations),
+            critical: rate(tally.critical_violations),
+        }
+    }
+
+    /// How content somebody was.
+    async fn satisfaction(&self, #[graphql(desc = "Who.")] of: SatisfactionBy) -> SatisfactionFigures {
+        let tally = &self.0.tally;
+        let runs = tally.runs;
+        match of {
+            SatisfactionBy::Customer => SatisfactionFigures {
+                runs,
+                responses: tally.customer_responses,
+                satisfied: tally.customer_satisfied,
+                score: tally.customer_score,
+            },
+            SatisfactionBy::Performer => SatisfactionFigures {
+                runs,
+                responses: tally.performer_responses,
+                satisfied: tally.performer_satisfied,
+                score: tally.performer_score,
+            },
+        }
+    }
+}
+
+fn of(numerator: i64, denominator: i64) -> domain::Ratio {
+    domain::Ratio { numerator, denominator }
 }

@@ -26,8 +26,8 @@ pub async fn gather(store: &Store, now: Timestamp) -> Result<Vec<Family>> {
         tracing::warn!("more than {MAX_GROUPS} SOPs have runs: their own series are left out");
         return Ok(Vec::new());
     }
-    figures.sort_by_key(|of| (std::cmp::Reverse(of.runs), of.group.sop));
-    let others = if figures.len() > MOST { Some(together(&figures.split_off(MOST))) } else { None };
+    figures.sort_by_key(|of| (std::cmp::Reverse(of.tally.runs), of.group.sop));
+    let others = if figures.len() > MOST { Some(together(figures.split_off(MOST))?) } else { None };
     let mut figures: BTreeMap<Uuid, Figures> = figures.into_iter().filter_map(|of| Some((of.group.sop?, of))).collect();
     let shown = shown(store, &figures).await?;
     let mut families = Families::new();
@@ -53,16 +53,13 @@ async fn shown(store: &Store, with_runs: &BTreeMap<Uuid, Figures>) -> Result<Vec
     Ok(shown)
 }
 
-/// Several groups as one. Percentiles cannot be added up.
-fn together(figures: &[Figures]) -> Figures {
+/// Several groups as one.
+fn together(figures: Vec<Figures>) -> Result<Figures> {
     let mut all = Figures::default();
     for of in figures {
-        all.adherence.iter_mut().zip(of.adherence).for_each(|(sum, count)| *sum += count);
-        all.with_errors += of.with_errors;
-        all.completed += of.completed;
-        all.completion_sum += of.completion_sum;
+        all.merge(&of)?;
     }
-    all
+    Ok(all)
 }
 
 async fn info(store: &Store, rows: &[SopRow]) -> Result<Family> {
@@ -99,7 +96,7 @@ impl Families {
     fn add(&mut self, code: &str, figures: &Figures) {
         set_adherence(&mut self.executions, &[("sop", code)], figures);
         self.completion.completion(&[("sop", code)], figures);
-        self.errors.set(&[("sop", code), ("window", WINDOW_LABEL)], float(figures.with_errors));
+        self.errors.set(&[("sop", code), ("window", WINDOW_LABEL)], float(figures.tally.errored));
     }
 
     fn with_info(self, info: Family) -> Vec<Family> {

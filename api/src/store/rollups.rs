@@ -1,0 +1,48 @@
+//! Roll-ups: sums of what figures take from executions. What changes is appended as a delta in the transaction that
+//! changes it; compaction adds deltas to the sums; whoever reads takes both together.
+
+mod check;
+mod compact;
+
+mod rebuild;
+mod row;
+mod series;
+
+use sea_orm::{Statement, Value};
+use sopwith_domain::rollup::Delta;
+
+use super::Connection;
+use crate::error::Result;
+
+pub use check::{Verified, last_check, verify};
+pub use compact::compact;
+pub(super) use compact::decode;
+pub(super) use series::Scope;
+
+pub use rebuild::{Prepared, prepare, rebuild};
+pub use row::{Counted, counted};
+
+/// Appends what a transaction changes.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn append(db: &impl Connection, delta: &Delta) -> Result<()> {
+    if delta.is_empty() {
+        return Ok(());
+    }
+    let backend = db.get_database_backend();
+    let place = if backend == sea_orm::DbBackend::Sqlite { "?" } else { "$1" };
+    let sql = format!("INSERT INTO rollup_delta (changes) VALUES ({place})");
+    db.execute_raw(Statement::from_sql_and_values(backend, sql, [Value::from(delta.encode())])).await?;
+    Ok(())
+}
+
+/// How many deltas wait for compaction.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn pending(db: &impl Connection) -> Result<i64> {
+    let sql = "SELECT COUNT(*) AS n FROM rollup_delta";
+    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
+    row.map_or(Ok(0), |row| Ok(row.try_get("", "n")?))
+}

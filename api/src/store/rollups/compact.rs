@@ -1,0 +1,156 @@
+//! Compaction: deltas become part of the sums. Any worker of any replica does it, one at a time.
+
+use std::collections::BTreeSet;
+
+use sea_orm::{DbBackend, Statement};
+use sopwith_domain::calendar::Zone;
+use sopwith_domain::rollup::{Aggregate, Delta, Tally};
+use sopwith_domain::stats::histogram::Change;
+
+use super::series::{Place, Series, Sums, spread};
+use crate::error::{Error, Result};
+use crate::store::bulk::{Column, Rows};
+use crate::store::{Connection, Store};
+
+/// Deltas that are looked at in one round.
+const DELTAS: usize = 200;
+/// How many bytes of them are taken in one, so that on SQLite other writers wait for a short time only.
+const BYTES: usize = 512 * 1024;
+/// Rows per statement: below the limit of parameters of both databases.
+const ROWS: usize = 4_000;
+
+/// Compacts what waits, in rounds of their own transaction, until nothing is left, another worker is at it, or `stop`
+/// says so; answers how many deltas that were.
+///
+/// # Errors
+/// When the database does not answer. What was compacted before stays so.
+pub async fn compact(store: &Store, stop: impl Fn() -> bool) -> Result<u64> {
+    let mut done = 0;
+    while !stop() {
+        match round(store).await? {
+            0 => break,
+            n => done += n,
+        }
+    }
+    Ok(done)
+}
+
+async fn round(store: &Store) -> Result<u64> {
+    // Without anything to do no lock is taken, which on SQLite would hold up writers.
+    if super::pending(store.read()).await? == 0 {
+        return Ok(0);
+    }
+    let tx = store.begin().await?;
+    let backend = tx.get_database_backend();
+    let lock = if backend == DbBackend::Sqlite { "" } else { " FOR UPDATE SKIP LOCKED" };
+    let mine = format!("SELECT time_zone FROM rollup_state WHERE id = 1{lock}");
+    let Some(state) = tx.query_one_raw(Statement::from_string(backend, mine)).await? else { return Ok(0) };
+    let zone: Zone = state.try_get::<String>("", "time_zone")?.parse().map_err(Error::internal)?;
+    let oldest = format!("SELECT id, changes FROM rollup_delta ORDER BY id LIMIT {DELTAS}");
+    let (mut ids, mut sum, mut bytes) = (Vec::new(), Delta::default(), 0);
+    for row in tx.query_all_raw(Statement::from_string(backend, oldest)).await? {
+        let changes: Vec<u8> = row.try_get("", "changes")?;
+        ids.push(row.try_get::<i64>("", "id")?);
+        sum.merge(Delta::decode(&changes).map_err(Error::internal)?).map_err(Error::internal)?;
+        bytes += changes.len();
+        if bytes > BYTES {
+            break;
+        }
+    }
+    let done = ids.len() as u64;
+    apply(&tx, zone, &sum).await?;
+    let rows = Rows::default().with("id", Column::Numbers(ids));
+    let delete = rows.statement(backend, "DELETE FROM rollup_delta WHERE id IN (SELECT id FROM", ")");
+    tx.execute_raw(delete).await?;
+    tx.commit().await?;
+    Ok(done)
+}
+
+/// Adds a delta to the sums. The caller holds the state.
+///
+/// # Errors
+/// When the database does not answer.
+pub(super) async fn apply(db: &impl Connection, zone: Zone, delta: &Delta) -> Result<()> {
+    let mut sums = Sums::new();
+    spread(&mut sums, zone, delta)?;
+    sums.retain(|_, change| !change.is_empty());
+    add_series(db, &sums).await?;
+    let mut rows: Vec<(Place, Aggregate)> = sums.into_iter().collect();
+    for rows in rows.chunks_mut(ROWS) {
+        add_kept(db, rows).await?;
+        write(db, rows).await?;
+    }
+    Ok(())
+}
+
+async fn add_series(db: &impl Connection, sums: &Sums) -> Result<()> {
+    let series: Vec<Series> = sums.keys().map(|(series, ..)| *series).collect::<BTreeSet<_>>().into_iter().collect();
+    for series in series.chunks(ROWS) {
+        let of = |part: fn(&Series) -> Option<uuid::Uuid>| Column::MaybeUuids(series.iter().map(part).collect());
+        let rows = Rows::default()
+            .with("id", Column::Uuids(series.iter().map(Series::id).collect()))
+            .with("scope", Column::Texts(series.iter().map(|s| s.scope.as_str().to_owned()).collect()))
+            .with("process_id", of(|s| s.process))
+            .with("sop_id", of(|s| s.sop))
+            .with("version_id", of(|s| s.version))
+            .with("team_id", of(|s| s.team));
+        let insert = rows.insert(db.get_database_backend(), "rollup_series", "ON CONFLICT (id) DO NOTHING");
+        db.execute_raw(insert).await?;
+    }
+    Ok(())
+}
+
+/// The columns that say which row is meant.
+fn places(rows: &[(Place, Aggregate)]) -> Rows {
+    Rows::default()
+        .with("series_id", Column::Uuids(rows.iter().map(|((series, ..), _)| series.id()).collect()))
+        .with("grain", Column::Texts(rows.iter().map(|((_, grain, _), _)| grain.as_str().to_owned()).collect()))
+        .with("start_at", Column::Numbers(rows.iter().map(|((.., start), _)| start.micros()).collect()))
+}
+
+/// Adds what is kept already to what comes in.
+async fn add_kept(db: &impl Connection, rows: &mut [(Place, Aggregate)]) -> Result<()> {
+    let wanted = places(rows).with("place", Column::Numbers((0..).take(rows.len()).collect()));
+    let before = "SELECT given.place, kept.tally, kept.completed, kept.abandoned FROM";
+    // A cross join, so that SQLite does not turn the two around and read all that is kept.
+    let after = "CROSS JOIN rollup AS kept WHERE kept.series_id = given.series_id \
+        AND kept.grain = given.grain AND kept.start_at = given.start_at";
+    for row in db.query_all_raw(wanted.statement(db.get_database_backend(), before, after)).await? {
+        let place = usize::try_from(row.try_get::<i64>("", "place")?).map_err(Error::internal)?;
+        let kept = decode(
+            &row.try_get::<Vec<u8>>("", "tally")?,
+            &row.try_get::<Vec<u8>>("", "completed")?,
+            &row.try_get::<Vec<u8>>("", "abandoned")?,
+        )?;
+        rows[place].1.merge(&kept).map_err(Error::internal)?;
+    }
+    Ok(())
+}
+
+async fn write(db: &impl Connection, rows: &[(Place, Aggregate)]) -> Result<()> {
+    let bytes = |part: fn(&Aggregate) -> Vec<u8>| Column::Bytes(rows.iter().map(|(_, sum)| part(sum)).collect());
+    let insert = places(rows)
+        .with("tally", bytes(|sum| sum.tally.encode()))
+        .with("completed", bytes(|sum| sum.completed.encode()))
+        .with("abandoned", bytes(|sum| sum.abandoned.encode()))
+        .insert(
+            db.get_database_backend(),
+            "rollup",
+            "ON CONFLICT (series_id, grain, start_at) DO UPDATE \
+             SET tally = excluded.tally, completed = excluded.completed, abandoned = excluded.abandoned",
+        );
+    db.execute_raw(insert).await?;
+    Ok(())
+}
+
+/// Reads a sum as it is kept.
+///
+/// # Errors
+/// When the bytes are not what was written.
+pub(in crate::store) fn decode(tally: &[u8], completed: &[u8], abandoned: &[u8]) -> Result<Aggregate> {
+    Ok(Aggregate {
+        tally: Tally::decode(tally).map_err(Error::internal)?,
+        completed: Change::decode(completed).map_err(Error::internal)?,
+        abandoned: Change::decode(abandoned).map_err(Error::internal)?,
+    })
+}

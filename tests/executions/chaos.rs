@@ -1,0 +1,202 @@
+//! Roll-ups under everything that can go wrong: writers at the same time that send again what was not answered,
+//! corrections in any order, transactions that are cut off, and servers killed in the midst of it, compaction and all.
+//! After each round they must equal what is computed from the executions.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::{Reporter, everyone};
+use crate::story::{RECORD, place, process, published};
+use crate::support::{Backend, Raw, World, both};
+
+const ROUNDS: u64 = 4;
+const WRITERS: u64 = 3;
+const BATCHES: u64 = 12;
+const ITEMS: u64 = 40;
+/// Few, so that most events correct a run that another batch may be changing.
+const RUNS: u64 = 150;
+
+/// The same numbers each time (a linear congruential generator).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+/// An event of a run: its beginning, its end or a correction, with a revision that says which rules.
+fn event(dice: &mut Dice, source: u64, n: u64, process: &str) -> Value {
+    let run = dice.roll(RUNS);
+    let start = chrono::DateTime::from_timestamp(1_751_320_800 + i64::try_from(run * 5_400).unwrap(), 0).unwrap();
+    let minutes = i64::try_from(dice.roll(600)).unwrap();
+    let end = start + chrono::TimeDelta::minutes(minutes);
+    let mut item = json!({
+        "eventId": format!("e{source}-{n}"), "runId": format!("r{run}"), "revision": dice.roll(1_000),
+        // A run whose process is corrected leaves one set of sums for another.
+        "process": if dice.roll(4) == 0 { "restore" } else { process },
+        "startedAt": start.to_rfc3339(),
+    });
+    if dice.roll(3) > 0 {
+        item["finishedAt"] = json!(end.to_rfc3339());
+        item["outcome"] = json!(["SUCCEEDED", "FAILED", "ABANDONED"][usize::try_from(dice.roll(3)).unwrap()]);
+    }
+    if dice.roll(2) > 0 {
+        item["adherence"] = json!(["FOLLOWED", "DEVIATED", "NOT_FOLLOWED"][usize::try_from(dice.roll(3)).unwrap()]);
+        item["errors"] = json!(dice.roll(2));
+    }
+    if dice.roll(3) == 0 {
+        item["team"] = json!("ops");
+        item["violations"] = json!([{"kind": "SLA", "severity": "MAJOR"}]);
+        item["satisfaction"] = json!({"score": 1 + dice.roll(5), "by": "CUSTOMER"});
+    }
+    item
+}
+
+/// Sends a batch until it is answered.
+async fn insist(raw: &Raw, reporter: &Reporter, items: &[Value]) {
+    let body = json!({"query": RECORD, "variables": reporter.batch("BACKFILL", items)});
+    for _ in 0..400 {
+        let request = raw.http.post(raw.url("/graphql"));
+        let answer = request.bearer_auth(&reporter.client.token).json(&body).send().await;
+        let answer: Option<Value> = match answer {
+            Ok(answer) => answer.json().await.ok(),
+            Err(_) => None,
+        };
+        if answer.as_ref().is_some_and(|a| a["data"]["executionsRecord"]["results"].is_array()) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("a batch is not answered however often it is sent");
+}
+
+async fn write(raw: Raw, reporter: Reporter, seed: u64) {
+    let mut dice = Dice(seed);
+    for batch in 0..BATCHES {
+        let items: Vec<Value> =
+            (0..ITEMS).map(|n| event(&mut dice, seed, batch * ITEMS + n, "password-reset")).collect();
+        insist(&raw, &reporter, &items).await;
+        // Whoever is not sure sends again, perhaps in another order.
+        if dice.roll(3) == 0 {
+            let again: Vec<Value> = items.into_iter().rev().collect();
+            insist(&raw, &reporter, &again).await;
+        }
+    }
+}
+
+/// What `sopwith rollup verify` says, and whether it was content.
+async fn verify(world: &World) -> (bool, Value) {
+    let output = world.command(&["rollup", "verify", "--json"]).await;
+    let line = output.stdout.lines().next().unwrap_or_default().to_owned();
+    (output.status.success(), serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {output:?}")))
+}
+
+/// Every figure that is asked for here, by process and day.
+async fn figures(world: &World) -> BTreeMap<String, Value> {
+    let query = "{ figures(groupBy: [PROCESS, TEAM], bucket: DAY) { process { key } team { key } bucketStart runs
+        adoption { followed deviated notFollowed } errorRate { numerator denominator } violations { events }
+        completionTime { n open mean completedOnly { p50 { value } p95 { value } } }
+        satisfaction(of: CUSTOMER) { mean responses { numerator } } } }";
+    let seen = everyone(world).ok(query, json!({})).await;
+    let name = |row: &Value| format!("{} {} {}", row["process"]["key"], row["team"]["key"], row["bucketStart"]);
+    seen["figures"].as_array().unwrap().iter().map(|row| (name(row), row.clone())).collect()
+}
+
+both! {
+    async fn rollups_equal_the_executions_whatever_happens(world: World) {
+        let mut world = world;
+        let place = place(&world).await;
+        published(&place, "Reset a password").await;
+        process(&place.author, &json!(place.team), "restore").await;
+        let mut dice = Dice(7);
+        for round in 0..ROUNDS {
+            let mut writers = JoinSet::new();
+            for writer in 0..WRITERS {
+                let reporter = Reporter::new(&world, "tickets");
+                writers.spawn(write(world.raw(), reporter, round * WRITERS + writer + 1));
+            }
+            while !writers.is_empty() {
+                let wait = tokio::time::sleep(Duration::from_millis(300 + dice.roll(1_200)));
+                tokio::select! {
+                    Some(ended) = writers.join_next() => { ended.unwrap(); continue }
+                    () = wait => {}
+                }
+                if dice.roll(2) == 0 && world.backend == Backend::Postgres {
+                    // Its transactions end where they are, and nobody tells the server before.
+                    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                        WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
+                    world.execute(cut).await;
+                } else {
+                    world.server.kill();
+                    world.restart().await;
+                }
+            }
+            let (agrees, told) = verify(&world).await;
+            assert!(agrees, "round {round}: {told}");
+            assert_eq!((&told["drift"], &told["rows"]), (&json!(0), &json!(0)));
+            let stored = world.query_i64("SELECT COUNT(*) FROM execution").await;
+            assert_eq!(told["executions"], stored);
+            let runs: i64 = figures(&world).await.values().map(|row| row["runs"].as_i64().unwrap()).sum();
+            assert_eq!(runs, stored, "what was acknowledged is counted at once");
+        }
+        let events = world.query_i64("SELECT COUNT(*) FROM execution_event").await;
+        let sent = ROUNDS * WRITERS * BATCHES * ITEMS;
+        assert_eq!(events, i64::try_from(sent).unwrap(), "nothing that was answered is lost, and nothing counts twice");
+
+        let before = figures(&world).await;
+        let rebuilt = world.command(&["rollup", "rebuild", "--json"]).await;
+        assert!(rebuilt.status.success(), "{rebuilt:?}");
+        assert_eq!(figures(&world).await, before, "computed anew they are the same");
+    }
+
+    async fn a_difference_is_found_and_mended(world: World) {
+        let mut world = world;
+        let place = place(&world).await;
+        let sop = published(&place, "Reset a password").await.code;
+        let items: Vec<Value> = (0..30).map(|n| json!({"eventId": format!("e{n}"), "runId": format!("r{n}"), "sop": sop,
+            "startedAt": format!("2026-05-{:02}T10:30:00Z", n % 3 + 1), "finishedAt": format!("2026-05-{:02}T10:45:00Z", n % 3 + 1)})).collect();
+        Reporter::new(&world, "tickets").create("BACKFILL", &items).await;
+        while world.query_i64("SELECT COUNT(*) FROM rollup_delta").await > 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(verify(&world).await, (true, json!({"executions": 30, "drift": 0, "rows": 0})));
+        // Executions changed past the service, and a sum that is lost, of each length of time.
+        world.execute("UPDATE execution SET errors = 1 WHERE run_id IN ('r0', 'r1', 'r4')").await;
+        let (agrees, told) = verify(&world).await;
+        assert!(!agrees, "{told}");
+        assert_eq!(told["drift"], 3, "{told}");
+        world.execute("UPDATE execution SET errors = 0").await;
+        for grain in ["HOUR", "DAY", "MONTH"] {
+            for scope in ["ALL", "VERSION", "TEAM", "KEY"] {
+                let lost = format!("DELETE FROM rollup WHERE grain = '{grain}' AND series_id IN (SELECT id FROM rollup_series WHERE scope = '{scope}')");
+                world.execute(&lost).await;
+                let (agrees, told) = verify(&world).await;
+                // Of versions and teams no hours are kept.
+                let is_kept = grain != "HOUR" || scope == "ALL" || scope == "KEY";
+                assert_eq!((agrees, &told["drift"]), (!is_kept, &json!(if is_kept { 30 } else { 0 })), "{grain} {scope}");
+                let rebuilt = world.command(&["rollup", "rebuild", "--json"]).await;
+                assert_eq!(rebuilt.stdout.trim(), r#"{"executions":30,"timeZone":"UTC"}"#, "{rebuilt:?}");
+                assert!(verify(&world).await.0);
+            }
+        }
+        // Another time zone is not taken up by the way.
+        world.server.stop_gracefully().await;
+        let command = world.command_with(&["migrate"], &[("SOPWITH_TIME_ZONE", "Europe/Berlin")]).await;
+        assert!(!command.status.success() && command.stderr.contains("sopwith rollup rebuild"), "{command:?}");
+        let rebuilt = world.command_with(&["rollup", "rebuild"], &[("SOPWITH_TIME_ZONE", "Europe/Berlin")]).await;
+        assert_eq!(rebuilt.stdout.trim(), "computed from 30 executions, in the time zone Europe/Berlin");
+        world.restart_with(&[("SOPWITH_TIME_ZONE", "Europe/Berlin")]).await;
+        let days = "query($zone: String) { figures(bucket: DAY, timeZone: $zone, filter: {from: \"2026-04-01T00:00:00Z\", to: \"2026-06-01T00:00:00Z\"}) { bucketStart runs } }";
+        let who = everyone(&world);
+        let own = who.ok(days, json!({})).await;
+        assert_eq!(own["figures"][0], json!({"bucketStart": "2026-04-30T22:00:00Z", "runs": 10}));
+        assert_eq!(who.ok(days, json!({"zone": "Europe/Berlin"})).await, own);
+        let other = who.ok(days, json!({"zone": "America/New_York"})).await;
+        assert_eq!(other["figures"][0], json!({"bucketStart": "2026-05-01T04:00:00Z", "runs": 10}));
+    }
+}
