@@ -13,6 +13,7 @@ mod boundaries;
 mod cli;
 mod conventions;
 mod crowd;
+mod dashboard;
 mod executions;
 mod import;
 mod life;

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod approvals;
+pub mod board;
 pub mod comments;
 pub mod delegations;
 pub mod events;
@@ -18,6 +19,7 @@ pub mod reading;
 pub mod record;
 pub mod reminders;
 pub mod roles;
+pub mod sessions;
 pub mod signed_record;
 pub mod sops;
 pub mod tokens;

@@ -66,6 +66,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// How many executions are taken at a time.
     pub ingest: IngestConfig,
+    /// Pages for people.
+    pub dashboard: DashboardConfig,
 }
 
 impl Default for Config {
@@ -90,6 +92,7 @@ impl Default for Config {
             mail: MailConfig::default(),
             audit: AuditConfig::default(),
             ingest: IngestConfig::default(),
+            dashboard: DashboardConfig::default(),
         }
     }
 }
@@ -147,6 +150,24 @@ pub struct IngestConfig {
 impl Default for IngestConfig {
     fn default() -> Self {
         Self { max_batches: 6, max_wait_milliseconds: 1000 }
+    }
+}
+
+/// The pages under `/dashboard`, and the sessions of those who look at them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DashboardConfig {
+    /// The origin at which browsers reach the service, such as `https://sops.example.org`. Without one, it is taken to be
+    /// what a request names as its host.
+    pub public_origin: Option<String>,
+    /// How long a session lasts at the most; it never outlasts the token that it was begun with. In seconds, 60 to
+    /// 604800.
+    pub session_max_seconds: u64,
+}
+
+impl Default for DashboardConfig {
+    fn default() -> Self {
+        Self { public_origin: None, session_max_seconds: 8 * 60 * 60 }
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod csv;
 
+pub(crate) use self::csv::guarded;
+
 use clap::ValueEnum;
 use sopwith_domain::access::Reach;
 

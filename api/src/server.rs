@@ -4,6 +4,7 @@ mod access;
 mod answer;
 mod bearer;
 mod body;
+mod dashboard;
 mod document;
 mod edge;
 mod execution;
@@ -142,7 +143,28 @@ fn routes(app: &mut web::ServiceConfig) {
     .service(page("/metrics/domain").route(web::get().to(pages::domain_metrics)))
     .service(page("/records/{version}").route(web::get().to(records::answer)).route(web::head().to(records::answer)))
     .service(page("/audit/export").route(web::get().to(export::handle)))
+    .configure(dashboards)
     .default_service(web::to(pages::nothing));
+}
+
+/// The pages for people. What is posted there is told apart from pages by the origin that it must have.
+fn dashboards(app: &mut web::ServiceConfig) {
+    use dashboard::{handle, sign_in};
+    let page = |path| web::resource(path).default_service(web::to(pages::only_get));
+    app.service(
+        page("/dashboard/sign-in")
+            .route(web::get().to(sign_in::form))
+            .route(web::head().to(sign_in::form))
+            .route(web::post().to(sign_in::enter)),
+    )
+    .service(
+        web::resource("/dashboard/sign-out")
+            .route(web::post().to(sign_in::leave))
+            .default_service(web::to(graphql::only_post)),
+    );
+    for path in ["/dashboard", "/dashboard.csv", "/dashboard.json", "/dashboard/{rest:.*}"] {
+        app.service(page(path).route(web::get().to(handle)).route(web::head().to(handle)));
+    }
 }
 
 async fn received(signals: &mut [Signal; 2]) {

@@ -25,6 +25,7 @@ pub mod processes;
 pub mod roles;
 pub mod rollups;
 pub mod search;
+pub mod sessions;
 pub mod sops;
 pub mod teams;
 pub mod tokens;

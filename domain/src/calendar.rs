@@ -68,13 +68,20 @@ impl Zone {
         (self.offset(at) - other.offset(at)) % HOUR == 0
     }
 
+    /// What its clocks and calendars show.
+    #[must_use]
+    pub fn local(self, at: Timestamp) -> NaiveDateTime {
+        utc(at.plus(self.offset(at))).naive_utc()
+    }
+
     /// Microseconds by which its clocks are ahead of UTC.
     fn offset(self, at: Timestamp) -> i64 {
         i64::from(self.0.offset_from_utc_datetime(&utc(at).naive_utc()).fix().local_minus_utc()) * SECOND
     }
 
     /// The first instant of a day.
-    fn midnight(self, day: NaiveDate) -> Timestamp {
+    #[must_use]
+    pub fn midnight(self, day: NaiveDate) -> Timestamp {
         let midnight = NaiveDateTime::new(day, NaiveTime::MIN);
         // Where clocks are put forward at midnight the day begins later.
         let first = (0..=12).find_map(|quarter| {

@@ -85,6 +85,8 @@ ids! {
     GrantId = "grant", "grant";
     /// A token that an integration carries.
     TokenId = "tok", "API token";
+    /// Somebody's browser, signed in.
+    SessionId = "ses", "session";
     /// One real performance of a process.
     ExecutionId = "exe", "execution";
 }

@@ -14,7 +14,7 @@ use sopwith_domain::ids::{GrantId, PersonId, TeamId};
 use sopwith_domain::time::Timestamp;
 
 use super::tokens;
-use crate::auth::claims::Identity;
+use crate::auth::claims::{Identity, RoleClaim};
 use crate::clock::new_id;
 use crate::error::{Error, Result};
 use crate::store::audit::{self, NewEntry};
@@ -35,16 +35,25 @@ pub async fn identify(store: &Store, identity: &Identity, now: Timestamp, reques
         None => retry(|| refresh(store, identity, &digest, now, request_id)).await?,
     };
     // The roles are those of the token in hand: another token of the same person may claim others.
-    let keys: Vec<&String> = identity.roles.iter().filter_map(|claim| claim.team.as_ref()).collect();
+    let actor = claiming(store, person, &identity.roles, now).await?;
+    Ok(Actor { source: identity.source.clone(), auth_time: identity.auth_time, ..actor })
+}
+
+/// A known person with the roles that these claims and, by now, grants and delegations give.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn claiming(store: &Store, person: PersonId, claims: &[RoleClaim], now: Timestamp) -> Result<Actor> {
+    let keys: Vec<&String> = claims.iter().filter_map(|claim| claim.team.as_ref()).collect();
     let teams: HashMap<String, TeamId> =
         teams::by_keys(store.read(), &keys).await?.into_iter().map(|t| (t.key, TeamId(t.id))).collect();
-    let claimed = identity.roles.iter().filter_map(|claim| match &claim.team {
+    let claimed = claims.iter().filter_map(|claim| match &claim.team {
         None => Some((claim.role.clone(), None)),
         Some(key) => teams.get(key).map(|team| (claim.role.clone(), Some(*team))),
     });
     let roles = people::held_roles(store.read(), person, claimed.collect(), now).await?;
     let mandates = delegations::mandates(store.read(), person, now).await?;
-    Ok(Actor { person, roles, mandates, source: identity.source.clone(), auth_time: identity.auth_time })
+    Ok(Actor { person, roles, mandates, source: None, auth_time: None })
 }
 
 /// Whoever a request's token speaks for.

@@ -134,6 +134,19 @@ pub async fn authenticate(store: &Store, uses: &Uses, digest: &str, now: Timesta
     Ok(Some(row))
 }
 
+/// A token that is good, by its id: what was begun with it ends with it. It counts as used.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn still_good(store: &Store, uses: &Uses, id: TokenId, now: Timestamp) -> Result<Option<TokenRow>> {
+    let Some(row) = stored::by_ids(store.read(), &[id.0]).await?.pop() else { return Ok(None) };
+    if stored::state(&row, now)? != TokenState::Active {
+        return Ok(None);
+    }
+    uses.note(store, &row, now);
+    Ok(Some(row))
+}
+
 /// What a token is to the rules.
 ///
 /// # Errors

@@ -3,4 +3,5 @@
 pub mod api_token;
 pub mod claims;
 pub mod jwks;
+pub mod session;
 pub mod token;

@@ -117,6 +117,16 @@ impl Config {
                 (1..=60_000).contains(&self.ingest.max_wait_milliseconds),
                 "from 1 to 60000",
             ),
+            (
+                "dashboard.session_max_seconds",
+                (60..=7 * A_DAY).contains(&self.dashboard.session_max_seconds),
+                "from 60 to 604800",
+            ),
+            (
+                "dashboard.public_origin",
+                self.dashboard.public_origin.as_deref().is_none_or(is_origin),
+                "an origin and no more, such as https://sops.example.org",
+            ),
             // One alone is a witness that somebody wanted and does not have.
             ("audit.signing_key_file", signs || !keeps, "set as well as `audit.heads_file`"),
             ("audit.heads_file", keeps || !signs, "set as well as `audit.signing_key_file`"),
@@ -132,6 +142,12 @@ impl Config {
 
 fn is_database(url: &str) -> bool {
     ["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme))
+}
+
+/// Whether a text is an origin as browsers write it: scheme, host, and a port that is not the usual one.
+fn is_origin(text: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(text) else { return false };
+    matches!(url.scheme(), "https" | "http") && url.origin().ascii_serialization() == text
 }
 
 /// A variable that is a setting, if it is one.

@@ -80,6 +80,7 @@ impl Greeting {
     fn for_person(&self, url: &str) -> String {
         let mut told = vec![
             format!("Sopwith is at {url}: GraphQL by POST to {url}/graphql."),
+            format!("Figures are at {url}/dashboard: open it in a browser, and sign in with the manager's token."),
             format!("Its data are in {}.", self.data),
             "\nA token per role, each of a simulated person, valid for 12 hours:".to_owned(),
         ];

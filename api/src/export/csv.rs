@@ -64,7 +64,7 @@ fn row(link: &Link) -> [String; COLUMNS.len()] {
 }
 
 /// A value that no spreadsheet takes for a formula, whichever character it takes for the end of a cell.
-fn guarded(value: &str) -> String {
+pub fn guarded(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     let mut begins = true;
     for (at, character) in value.char_indices() {

@@ -15,14 +15,9 @@ use crate::auth::token::{AuthError, Verifier};
 use crate::clock;
 use crate::error::Error;
 
-/// The bearer of a token that is believed. A key that is not known may have to be fetched: not for longer than
-/// `patience`.
-///
-/// # Errors
-/// When there is no token, it is not believed, or nobody can tell now, with the reason.
-pub async fn identity(verifier: &Verifier, headers: &HeaderMap, patience: Duration) -> Result<Identity, Rejection> {
-    let missing = "a bearer token is needed in the header `Authorization`";
-    let token = token(headers).ok_or_else(|| Rejection::unauthenticated(missing))?;
+/// Whom a token of the identity provider names, if it is believed. A key that is not known may have to be fetched: not
+/// for longer than `patience`.
+async fn identity(verifier: &Verifier, token: &str, patience: Duration) -> Result<Identity, Rejection> {
     let answer = tokio::time::timeout(patience, verifier.verify(token)).await;
     answer.unwrap_or(Err(AuthError::KeysUnavailable)).map_err(|error| match error {
         AuthError::KeysUnavailable => Rejection::unavailable(error.to_string()),
@@ -33,11 +28,21 @@ pub async fn identity(verifier: &Verifier, headers: &HeaderMap, patience: Durati
 /// Who asks: whoever bears a token of the identity provider that is believed, or an API token that is good.
 ///
 /// # Errors
-/// As [`identity`]. Of an API token that is unknown, revoked or expired no more is told than that.
+/// When there is no token, and as [`believe`].
 pub async fn of(edge: &Edge, headers: &HeaderMap) -> Result<Bearer, Rejection> {
-    let Some(meant) = token(headers).filter(|token| api_token::is_meant(token)) else {
-        return identity(&edge.verifier, headers, edge.deadline).await.map(Bearer::Person);
-    };
+    let missing = "a bearer token is needed in the header `Authorization`";
+    believe(edge, token(headers).ok_or_else(|| Rejection::unauthenticated(missing))?).await
+}
+
+/// The bearer of a token, by whatever way it came.
+///
+/// # Errors
+/// When it is not believed, or nobody can tell now, with the reason. Of an API token that is unknown, revoked or expired
+/// no more is told than that.
+pub async fn believe(edge: &Edge, meant: &str) -> Result<Bearer, Rejection> {
+    if !api_token::is_meant(meant) {
+        return identity(&edge.verifier, meant, edge.deadline).await.map(Bearer::Person);
+    }
     let malformed = "the API token is malformed: it was not copied whole, or has a typo";
     let digest = api_token::digest(meant).ok_or_else(|| Rejection::unauthenticated(malformed))?;
     let (store, uses) = (edge.store.clone(), edge.uses.clone());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::Histogram;
+use sopwith_domain::time::SECOND;
 use tokio::runtime::Handle;
 
 use super::Failure;
@@ -12,7 +13,7 @@ use super::ready::Readiness;
 use crate::app::tokens::Uses;
 use crate::auth::token::{Setup, Verifier};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, DashboardConfig};
 use crate::graphql::{self, SopwithSchema};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
@@ -40,6 +41,9 @@ pub struct Edge {
     pub deadline: Duration,
     pub metrics_token: Option<String>,
     pub metrics_domain_open: bool,
+    pub dashboard: DashboardConfig,
+    /// The longest session of a browser, in microseconds.
+    pub session_max: i64,
 }
 
 impl Edge {
@@ -73,6 +77,8 @@ impl Edge {
             deadline: Duration::from_secs(config.request_timeout_seconds),
             metrics_token: config.metrics_token.clone(),
             metrics_domain_open: config.metrics_domain_open,
+            dashboard: config.dashboard.clone(),
+            session_max: i64::try_from(config.dashboard.session_max_seconds).unwrap_or(i64::MAX).saturating_mul(SECOND),
         })
     }
 }

@@ -117,6 +117,28 @@ pub mod api_token {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+pub mod session {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "session")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub digest: String,
+        pub person_id: Uuid,
+        pub api_token_id: Option<Uuid>,
+        pub roles: String,
+        pub created_at: i64,
+        pub expires_at: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 pub mod process {
     use sea_orm::entity::prelude::*;
 
