@@ -37,15 +37,15 @@ fn stderr(output: &Output) -> String {
 }
 
 /// A server that was started with its own arguments; killed when dropped.
-struct Running {
+pub struct Running {
     child: Child,
     /// Its first line on standard output.
-    first: Value,
+    pub first: Value,
 }
 
 impl Running {
     /// Starts it and waits for its first line; its standard error goes to `err.log` in the folder.
-    fn start(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+    pub fn start(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let log = std::fs::File::create(folder.join("err.log")).unwrap();
         let mut command = sopwith(folder, arguments, variables);
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();

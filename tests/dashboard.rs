@@ -1,5 +1,6 @@
 //! The pages of figures: who gets in and how, what is on them and what is not, and how they look in a real browser.
 
+mod browser;
 mod pages;
 mod sessions;
 mod sight;

@@ -7,10 +7,12 @@ use std::{
     time::Duration,
 };
 
+mod chromium;
 mod client;
 mod database;
 mod janitor;
 mod keys;
+pub mod npm;
 mod oidc;
 mod postgres;
 mod process;
@@ -18,6 +20,7 @@ mod prometheus;
 mod server;
 pub mod token;
 
+pub use chromium::Chromium;
 pub use client::{Client, Raw, Response, UserError, respond};
 pub use database::{Database, connect};
 pub use keys::{KeyServer, Manner};

@@ -14,13 +14,12 @@ use tokio::sync::OnceCell;
 
 use super::{
     client::respond,
-    janitor,
+    janitor, npm,
     process::{self, Process, create, read, tail},
 };
 
 /// What the provider's packages need.
 const MIN_NODE: u32 = 20;
-const INSTALL_LIMIT: Duration = Duration::from_mins(3);
 const START_LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(10);
 
@@ -143,12 +142,12 @@ async fn folder() -> Result<&'static PathBuf, &'static str> {
 }
 
 async fn prepare() -> Result<PathBuf, String> {
-    let version = version("node").ok_or("Node.js (node) is not found")?;
+    let version = npm::version("node").ok_or("Node.js (node) is not found")?;
     let major: Option<u32> = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse().ok());
     if major.is_none_or(|major| major < MIN_NODE) {
         return Err(format!("Node.js is {version}, at least {MIN_NODE} is needed"));
     }
-    let installed = install().await?;
+    let installed = npm::install(&source()).await?;
     let folder = janitor::directory().join("oidc");
     let set_up = || {
         fs::create_dir(&folder)?;
@@ -159,48 +158,8 @@ async fn prepare() -> Result<PathBuf, String> {
     Ok(folder)
 }
 
-/// Installs the packages of the lock file, once per lock file, for all test processes.
-async fn install() -> Result<PathBuf, String> {
-    let lock = fs::read(source().join("package-lock.json")).map_err(|error| error.to_string())?;
-    let digest = hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &lock));
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let place = target.join(format!("oidc-{}", &digest[..16]));
-    if place.join("node_modules").is_dir() {
-        return Ok(place);
-    }
-    if version("npm").is_none() {
-        return Err("npm is not found".to_owned());
-    }
-    // Others may do the same now, and whoever is interrupted leaves nothing half done.
-    let draft = tempfile::Builder::new().prefix("oidc-").tempdir_in(target).map_err(|error| error.to_string())?;
-    for file in ["package.json", "package-lock.json", ".npmrc"] {
-        fs::copy(source().join(file), draft.path().join(file)).map_err(|error| format!("{file}: {error}"))?;
-    }
-    let mut npm = Command::new("npm");
-    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(draft.path());
-    let output = process::output(&mut npm, INSTALL_LIMIT).await;
-    if !output.status.success() {
-        // Where it fetches from says nothing about us.
-        let said: Vec<_> = output.stderr.lines().filter(|line| !line.contains("://")).collect();
-        return Err(format!("npm ci failed: {}", tail(&said.join("\n"))));
-    }
-    let whole = draft.keep();
-    if fs::rename(&whole, &place).is_err() {
-        // Another was quicker.
-        fs::remove_dir_all(&whole).map_err(|error| error.to_string())?;
-    }
-    let there = place.join("node_modules").is_dir();
-    there.then_some(place).ok_or_else(|| "the packages are not where they were installed".to_owned())
-}
-
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/oidc")
-}
-
-fn version(program: &str) -> Option<String> {
-    let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
-    Some(text.trim().to_owned())
 }
 
 /// Says, past libtest's capturing, that there is no provider.
