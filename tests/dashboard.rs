@@ -128,7 +128,10 @@ fn run(sop: &str, n: i64) -> Value {
         "startedAt": after(0), "errors": i64::from(n < 3),
         "violations": if n == 0 { json!([{"kind": "SLA", "severity": "MAJOR"}]) } else { json!([]) },
     });
+    // Five customers are content, of four performers nobody.
     if n < 9 {
+        run["satisfaction"] =
+            if n % 2 == 0 { json!({"score": 5, "by": "CUSTOMER"}) } else { json!({"score": 3, "by": "PERFORMER"}) };
         run["finishedAt"] = json!(after(n + 1));
         run["outcome"] = json!("SUCCEEDED");
     }

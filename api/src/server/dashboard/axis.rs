@@ -12,7 +12,10 @@ const HOURS: &str = "%-d %b %H:%M";
 /// The buckets that reach into a time, by their first instants; no more than `most` and one.
 pub fn buckets(zone: Zone, bucket: Grain, from: Timestamp, to: Timestamp, most: usize) -> Vec<Timestamp> {
     let first = zone.start(bucket, from);
-    std::iter::successors(Some(first), |at| Some(zone.next(bucket, *at))).take_while(|at| *at < to).take(most + 1).collect()
+    std::iter::successors(Some(first), |at| Some(zone.next(bucket, *at)))
+        .take_while(|at| *at < to)
+        .take(most + 1)
+        .collect()
 }
 
 /// The middle of a bucket, as far as it lies within a time: where its point is drawn.
@@ -174,10 +177,16 @@ mod tests {
         let berlin: Zone = "Europe/Berlin".parse().unwrap();
         let days = buckets(berlin, Grain::Day, at("2026-10-24T22:00:00Z"), at("2026-10-26T23:00:00Z"), 10);
         assert_eq!(days, [at("2026-10-24T22:00:00Z"), at("2026-10-25T23:00:00Z")]);
-        assert_eq!(days.iter().map(|day| name(berlin, Grain::Day, *day)).collect::<Vec<_>>(), ["2026-10-25", "2026-10-26"]);
+        assert_eq!(
+            days.iter().map(|day| name(berlin, Grain::Day, *day)).collect::<Vec<_>>(),
+            ["2026-10-25", "2026-10-26"]
+        );
         // Before 1970 too.
         assert_eq!(Zone::UTC.start(Grain::Week, at("1969-12-31T01:00:00Z")), at("1969-12-29T00:00:00Z"));
-        assert_eq!(buckets(Zone::UTC, Grain::Hour, at("2026-01-01T00:00:00Z"), at("2027-01-01T00:00:00Z"), 400).len(), 401);
+        assert_eq!(
+            buckets(Zone::UTC, Grain::Hour, at("2026-01-01T00:00:00Z"), at("2027-01-01T00:00:00Z"), 400).len(),
+            401
+        );
     }
 
     #[test]

@@ -68,12 +68,7 @@ pub const CHARTS: &[Chart] = &[
                 of all.",
         unit: Unit::Share,
         lines: &[
-            Line {
-                key: "adoption",
-                name: "Adoption",
-                compared: true,
-                read: |f| ratio(f.tally.adoption()),
-            },
+            Line { key: "adoption", name: "Adoption", compared: true, read: |f| ratio(f.tally.adoption()) },
             Line {
                 key: "adoptionWorstCase",
                 name: "Worst case",
@@ -173,7 +168,7 @@ fn percentile(figures: &Figures, percent: i64) -> Option<Measure> {
     let found = incidence.percentile(percent)?;
     let seconds = |micros: f64| micros / 1e6;
     let high = found.high.map_or(f64::INFINITY, seconds);
-    let n = i64::try_from(incidence.runs()).ok()?;
+    let n = i64::try_from(figures.completed.count()).ok()?;
     Some(Measure { numerator: None, n, value: seconds(found.value), low: seconds(found.low), high })
 }
 

@@ -83,7 +83,10 @@ pub fn ordered<'a>(view: &View<'a>) -> Vec<&'a (Part, Figures)> {
         (x, y) => y.is_some().cmp(&x.is_some()),
     };
     all.sort_by(|a, b| {
-        by(a, b).then(b.1.tally.runs.cmp(&a.1.tally.runs)).then_with(|| code(&a.0).cmp(code(&b.0))).then(Ordering::Equal)
+        by(a, b)
+            .then(b.1.tally.runs.cmp(&a.1.tally.runs))
+            .then_with(|| code(&a.0).cmp(code(&b.0)))
+            .then(Ordering::Equal)
     });
     all
 }

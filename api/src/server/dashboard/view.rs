@@ -57,7 +57,11 @@ impl View<'_> {
     /// What a copy of what it shows may be called, without what the form adds.
     pub fn file_name(&self) -> String {
         let what = self.board.subject.as_ref().map_or("dashboard", |subject| &subject.sop.code);
-        format!("{what}-{}-{}", axis::name(self.asked.zone, Grain::Day, self.asked.from), axis::name(self.asked.zone, Grain::Day, self.last_day()))
+        format!(
+            "{what}-{}-{}",
+            axis::name(self.asked.zone, Grain::Day, self.asked.from),
+            axis::name(self.asked.zone, Grain::Day, self.last_day())
+        )
     }
 
     /// The figures over time, with a place for those without runs.

@@ -11,7 +11,6 @@ use sopwith_domain::time::{DAY, Timestamp};
 use super::axis;
 use crate::app::board::Asked;
 
-
 /// Days that are shown when nothing else is said.
 const DAYS: u16 = 90;
 /// The times that links offer, in days.
