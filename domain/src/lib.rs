@@ -13,6 +13,7 @@ pub mod event;
 pub mod execution;
 pub mod ids;
 pub mod lifecycle;
+pub mod measurement;
 pub mod metrics;
 pub mod policy;
 pub mod rollup;

@@ -32,7 +32,7 @@ impl Runs for Times {
 pub struct TimeImpact {
     /// How much it rests on.
     pub basis: Basis,
-    /// The median before, in microseconds; none when half of the runs took longer.
+    /// The median before, in microseconds; none of nothing, and when half of the runs took longer.
     pub before: Option<f64>,
     /// The median after.
     pub after: Option<f64>,
@@ -65,9 +65,9 @@ pub fn compare(actors: &[Actor<Times>], spans: Spans, seed: u64) -> TimeImpact {
     let (better, worse) = quicker.map_or((false, false), |q| (q.decisive.low > 0.5, q.decisive.high < 0.5));
     TimeImpact {
         verdict: basis.verdict(better && to <= from, worse && to >= from),
+        before: Some(from).filter(|median| basis.before.runs > 0 && median.is_finite()),
+        after: Some(to).filter(|median| basis.after.runs > 0 && median.is_finite()),
         basis,
-        before: Some(from).filter(|median| median.is_finite()),
-        after: Some(to).filter(|median| median.is_finite()),
         ratio,
         quicker,
     }

@@ -144,3 +144,10 @@ fn the_answer_does_not_depend_on_anything_but_the_question() {
     let (one, two) = (found(1), found(2));
     assert!(one != two && (one.low - two.low).abs() < 0.02, "chance moves the ends, but little: {one:?} {two:?}");
 }
+
+#[test]
+fn nothing_has_no_median() {
+    let before = people(5, &taking(1_000, 10, 0), &taking(1_000, 0, 0));
+    let found = compare_times(&before, spans(), 1);
+    assert!(found.before.is_some() && found.after.is_none(), "{found:?}");
+}
