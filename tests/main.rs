@@ -18,6 +18,7 @@ mod executions;
 mod import;
 mod life;
 mod mail;
+mod measurement;
 mod ops;
 mod records;
 mod story;

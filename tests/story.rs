@@ -36,6 +36,11 @@ pub const HAND_OVER: &str = "mutation($input: SopHandOverInput!) { sopHandOver(i
 pub const RECORD: &str = "mutation($input: ExecutionsRecordInput!) { executionsRecord(input: $input) {
     results { index status executionId rejection { code path message } } userErrors { code message path } } }";
 
+pub const SET_PLAN: &str = "mutation($input: MeasurementPlanSetInput!) { measurementPlanSet(input: $input) {
+    version { id measurementPlan { declared revision primaryMetric maturesAfterDays learningDays watchDays maturesAt
+        declaredBy { name } targets { metric bound share duration state } } }
+    userErrors { code message path currentRevision } } }";
+
 pub const CREATE_GRANT: &str = "mutation($input: GrantCreateInput!) { grantCreate(input: $input) {
     grant { id role source expiresAt expired team { key } person { id } } userErrors { code message path } } }";
 pub const REVOKE_GRANT: &str = "mutation($input: GrantRevokeInput!) { grantRevoke(input: $input) {

@@ -4,6 +4,7 @@ pub mod access;
 pub mod approvals;
 pub mod board;
 pub mod comments;
+pub mod comparison;
 pub mod delegations;
 pub mod events;
 pub mod executions;
@@ -12,6 +13,7 @@ pub mod exports;
 pub mod figures;
 pub mod impact;
 pub mod mail;
+pub mod measurement;
 pub mod people;
 pub mod policies;
 pub mod processes;
@@ -124,7 +126,8 @@ impl Call {
         Ok((procedure, permit))
     }
 
-    /// Writes what a transition brings about, with the events that follow and an audit entry for each effect.
+    /// Writes what a transition brings about, with the events that follow, the figures of before where a version takes
+    /// effect that has a plan, and an audit entry for each.
     async fn carry_out(
         &self,
         db: &impl Connection,
@@ -134,7 +137,9 @@ impl Call {
     ) -> Result<()> {
         procedures::carry_out(db, permit, procedure, effects, self.now).await?;
         events::of_effects(db, self, effects).await?;
-        audit::append(db, effects.iter().map(|e| record::entry(self, permit, procedure, e)).collect()).await
+        let baselines = measurement::took_effect(db, self, permit, procedure, effects).await?;
+        let entries = effects.iter().map(|e| record::entry(self, permit, procedure, e)).chain(baselines);
+        audit::append(db, entries.collect()).await
     }
 
     /// What the same request made before; where it did not come before, remembers that it makes `made`. To be called

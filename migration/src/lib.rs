@@ -20,6 +20,7 @@ mod m0014_comments;
 mod m0015_events;
 mod m0016_mail;
 mod m0017_rollups;
+mod m0018_measurement;
 mod m0019_sessions;
 
 pub use sea_orm_migration::prelude::{MigrationTrait, MigratorTrait};
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0015_events::Migration),
             Box::new(m0016_mail::Migration),
             Box::new(m0017_rollups::Migration),
+            Box::new(m0018_measurement::Migration),
             Box::new(m0019_sessions::Migration),
         ]
     }

@@ -12,8 +12,8 @@ use crate::story::{
     CREATE_COMMENT, CREATE_DELEGATION, CREATE_GRANT, CREATE_POLICY, CREATE_PROCESS, CREATE_ROLE, CREATE_SOP,
     CREATE_TEAM, CREATE_TOKEN, CREATE_VERSION, DAY, DECIDE, DECIDE_MANY, DELETE_ROLE, DISCARD, Draft, EDIT, END_POLICY,
     HAND_OVER, HAND_OVER_MANY, Place, RECORD, REOPEN, REPLY, RESOLVE, RETIRE, REVIVE, REVOKE_DELEGATION, REVOKE_GRANT,
-    REVOKE_TOKEN, SUBMIT, SUBMIT_MANY, UPDATE_POLICY, UPDATE_ROLE, WITHDRAW, WITHDRAW_DECISION, content, decide, draft,
-    from_now, look, place, process, publish, submit, text, token_terms,
+    REVOKE_TOKEN, SET_PLAN, SUBMIT, SUBMIT_MANY, UPDATE_POLICY, UPDATE_ROLE, WITHDRAW, WITHDRAW_DECISION, content,
+    decide, draft, from_now, look, place, process, publish, submit, text, token_terms,
 };
 use crate::support::{Client, World, both};
 
@@ -38,6 +38,7 @@ delegationRevoke  hid    hid    hid   yes      hid      hid     hid         yes 
 executionsRecord  no     no     no    no       no       no      yes         no    no    yes
 grantCreate       no     no     no    no       no       no      no          yes   no    no
 grantRevoke       no     no     no    no       no       no      no          yes   no    no
+measurementPlanSet hid   yes    hid   no       no       no      hid         no    yes   no
 policyCreate      no     no     no    no       no       yes     no          no    no   no
 policyEnd         no     no     no    no       no       yes     no          no    no   no
 policyUpdate      no     no     no    no       no       yes     no          no    no   no
@@ -91,6 +92,7 @@ team              yes    yes    yes   yes      yes      yes     yes         yes 
 teams             yes    yes    yes   yes      yes      yes     yes         yes   yes   yes
 version           hid    yes    hid   yes      yes      yes     hid         yes   yes   yes
 versionDiff       hid    yes    hid   yes      yes      yes     hid         yes   yes   yes
+versionImpact     no     no     no    no       no       yes     no          no    yes   yes
 ";
 
 /// A table as (operation, actor, answer).
@@ -211,6 +213,10 @@ impl Stage {
             "versionCreate" => (CREATE_VERSION, json!({"sopId": self.published().await.sop})),
             "versionEdit" => {
                 (EDIT, json!({"id": self.draft().await.version, "expectedRevision": 1, "content": content("Other")}))
+            }
+            "measurementPlanSet" => {
+                let version = self.draft().await.version;
+                (SET_PLAN, json!({"versionId": version, "expectedRevision": 0, "primaryMetric": "ERROR_RATE"}))
             }
             "versionSubmit" => (SUBMIT, json!({"id": self.draft().await.version, "expectedRevision": 1})),
             "versionDiscard" => {
@@ -411,6 +417,11 @@ impl Stage {
             q("team", r#"team(by: {key: "ops"}) { id }"#, &team),
             q("teams", "teams { id }", &team),
             q("version", &format!(r#"version(id: "{version}") {{ id }}"#), version),
+            q(
+                "versionImpact",
+                &format!(r#"versionImpact(versionId: "{}") {{ maturesAt }}"#, public.version),
+                "maturesAt",
+            ),
             q("versionDiff", &format!(r#"versionDiff(from: "{version}", to: "{version}") {{ to {{ id }} }}"#), version),
         ]
     }

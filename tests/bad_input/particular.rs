@@ -125,6 +125,37 @@ both! {
         refuse(&world, &samples, cases).await;
     }
 
+    async fn measurement_plans(world: World) {
+        let samples = samples(&world).await;
+        let sample = &samples.of("measurementPlanSet").input;
+        let mut cases = Vec::new();
+        let days = [("learningDays", [-1, 91]), ("watchDays", [0, 91]), ("maturesAfterDays", [37, 367])];
+        for (field, wrong) in days {
+            for days in wrong {
+                let input = with(sample, &format!("/{field}"), json!(days));
+                cases.push(("measurementPlanSet", "bad days", input, invalid(field)));
+            }
+        }
+        for field in ["adoptionAtLeast", "errorRateAtMost", "firstTimeRightAtLeast"] {
+            for share in [json!(-0.01), json!(1.01), json!(80), json!(1e300)] {
+                let input = with(sample, &format!("/targets/{field}"), share);
+                cases.push(("measurementPlanSet", "a bad share", input, invalid(&format!("targets.{field}"))));
+            }
+        }
+        for time in ["PT0S", "PT240H0.000001S"] {
+            let input = with(sample, "/targets/medianCompletionTimeAtMost", json!(time));
+            let expected = invalid("targets.medianCompletionTimeAtMost");
+            cases.push(("measurementPlanSet", "a time nobody can see", input, expected));
+        }
+        let first = with(sample, "/primaryMetric", json!("ADOPTION"));
+        cases.push(("measurementPlanSet", "adoption of what never was", first, invalid("primaryMetric")));
+        let submitted = json!({"versionId": samples.decided.version, "expectedRevision": 0, "primaryMetric": "ERROR_RATE"});
+        cases.push(("measurementPlanSet", "a version in review", submitted.clone(), refused("CONFLICT")));
+        let published = with(&submitted, "/versionId", json!(samples.public.version));
+        cases.push(("measurementPlanSet", "a published version", published, refused("CONFLICT")));
+        refuse(&world, &samples, cases).await;
+    }
+
     async fn what_stands_elsewhere(world: World) {
         let samples = samples(&world).await;
         let (public, decided) = (&samples.public, &samples.decided);

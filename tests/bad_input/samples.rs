@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::story::{
     CREATE_COMMENT, CREATE_DELEGATION, CREATE_GRANT, CREATE_POLICY, CREATE_ROLE, CREATE_TOKEN, DAY, DISCARD, Draft,
-    END_POLICY, Place, RESOLVE, content, decide, draft, from_now, look, person, place, process, submit, token_terms,
+    END_POLICY, Place, RESOLVE, SET_PLAN, content, decide, draft, from_now, look, person, place, process, submit,
+    token_terms,
 };
 use crate::support::{Client, World};
 
@@ -236,6 +237,9 @@ async fn version_samples(place: &Place) -> Vec<Sample> {
     let (based, edited) = (fresh_published(place, "based").await, fresh(place, "edited").await);
     let (submitted, discarded) = (fresh(place, "submitted").await, fresh(place, "discarded").await);
     let together = fresh(place, "together").await;
+    let measured = fresh(place, "measured").await;
+    let plan = json!({"versionId": measured.version, "expectedRevision": 0, "primaryMetric": "COMPLETION_TIME"});
+    place.author.mutate(SET_PLAN, json!({"input": plan})).await;
     let by_author = |mutation, input, needed, strangers| Sample {
         mutation,
         who: place.author.clone(),
@@ -257,6 +261,15 @@ async fn version_samples(place: &Place) -> Vec<Sample> {
             json!({"id": edited.version, "expectedRevision": 1, "content": full_content("Edited"),
                 "kind": "MATERIAL", "effectiveAt": "2090-01-01T00:00:00Z"}),
             &["/content/title"],
+            "NOT_FOUND",
+        ),
+        by_author(
+            "measurementPlanSet",
+            json!({"versionId": measured.version, "expectedRevision": 1, "primaryMetric": "ERROR_RATE",
+                "targets": {"adoptionAtLeast": 0.8, "errorRateAtMost": 0.1, "firstTimeRightAtLeast": 0.7,
+                    "medianCompletionTimeAtMost": "PT1H"},
+                "maturesAfterDays": 60, "learningDays": 14, "watchDays": 10}),
+            &[],
             "NOT_FOUND",
         ),
         by_author(

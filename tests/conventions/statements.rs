@@ -12,6 +12,9 @@ const SOPS: &str = "{ sops(first: 100) { totalCount pageInfo { hasNextPage } nod
     publishedVersion { label content { title steps { key instruction } } createdBy { name } contributors { name } }
     openVersion { label state contributors { name }
         approvalRequests { state requestedBy { name } stages { name decisions { person { name } } } decisions { person { name } } } } } } }";
+const PLANS: &str =
+    "{ sops(first: 100) { nodes { code publishedVersion { measurementPlan { declared maturesAt declaredBy { name }
+    baselines { metric } targets { metric state result { share { value } } baseline { takenAt } } } } } } }";
 const REQUESTS: &str = "{ approvalRequests(first: 100) { nodes { state sop { code team { key } } version { label content { title } }
     requestedBy { name } stages { name decisions { person { name } } } currentStage { name } decisions { person { name } } } } }";
 const PROCESSES: &str =
@@ -95,6 +98,10 @@ both! {
 
     async fn of_open_requests_do_not_grow_with_the_page(world: World) {
         compare(&world, &[OPEN]).await;
+    }
+
+    async fn of_measurement_plans_do_not_grow_with_the_page(world: World) {
+        compare(&world, &[PLANS]).await;
     }
 
     async fn of_nested_versions_do_not_grow_with_the_page(world: World) {

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::error::{Fault, Result};
 use super::types::sop::Sop;
+use crate::app::measurement::{self as measured, Progress};
 use crate::app::{Call, figures, reading, waiting};
 use crate::error::Error;
 use crate::store::approvals::{self, DecisionRow, RequestRow, StageRow};
@@ -19,6 +20,7 @@ use crate::store::comments::{self, CommentRow};
 use crate::store::contents;
 use crate::store::delegations::{self, DelegationRow};
 use crate::store::executions::{self, ExecutionRow, StepRow, ViolationRow};
+use crate::store::measurement::{self, StoredPlan};
 use crate::store::page::Page;
 use crate::store::people::{self, Grant, Person};
 use crate::store::policies::{self, StoredPolicy};
@@ -136,6 +138,10 @@ keys! {
     ProcessSopsKey(Uuid);
     /// An execution that the actor reads, by id.
     ExecutionKey(Uuid);
+    /// What was declared for a version to be measured by.
+    PlanKey(Uuid);
+    /// How far a version is by its plan, as the actor reads it.
+    ProgressKey(Uuid);
     /// Steps by execution.
     StepsKey(Uuid);
     /// Violations by execution.
@@ -251,6 +257,14 @@ loaders! {
     ExecutionKey => ExecutionRow, |db, ids, _keys, call| {
         let rows = executions::by_ids(db, &figures::reach(&call.actor), &ids).await?;
         Ok(rows.into_iter().map(|e| (ExecutionKey(e.id), e)).collect())
+    };
+    PlanKey => StoredPlan, |db, ids, _keys, _call| {
+        let found = measurement::by_versions(db, &ids).await?;
+        Ok(found.into_iter().map(|(version, plan)| (PlanKey(version), plan)).collect())
+    };
+    ProgressKey => Progress, |db, ids, _keys, call| {
+        let found = measured::progress(db, call, &ids).await?;
+        Ok(found.into_iter().map(|(version, progress)| (ProgressKey(version), progress)).collect())
     };
     StepsKey => Vec<StepRow>, |db, ids, keys, _call| {
         Ok(grouped(keys, executions::steps_of(db, &ids).await?, |s| StepsKey(s.execution_id)))

@@ -5,6 +5,7 @@ mod approvals;
 mod bulk;
 mod comments;
 mod executions;
+mod measurement;
 mod policies;
 mod roles;
 mod sops;
@@ -35,6 +36,7 @@ pub struct MutationRoot(
     comments::CommentMutation,
     policies::PolicyMutation,
     executions::ExecutionMutation,
+    measurement::MeasurementMutation,
 );
 
 /// The key of an input with the fingerprint of all that it says.

@@ -2,6 +2,7 @@
 
 mod access;
 mod approvals;
+mod measurement;
 mod people;
 mod records;
 mod sops;
@@ -22,6 +23,7 @@ pub struct QueryRoot(
     people::PeopleQuery,
     access::AccessQuery,
     records::RecordQuery,
+    measurement::MeasurementQuery,
 );
 
 /// A typed id; one of another kind names nothing here.

@@ -4,12 +4,14 @@ pub mod access;
 pub mod approval;
 pub mod audit;
 pub mod comment;
+pub mod comparison;
 pub mod content;
 pub mod delegation;
 pub mod execution;
 pub mod figures;
 pub mod impact;
 pub mod inbox;
+pub mod measurement;
 pub mod notification;
 pub mod people;
 pub mod policy;
@@ -139,6 +141,55 @@ remote_enum! {
         ApprovalEscalated,
         /// A review comment mentions you.
         CommentMentioned,
+    }
+    /// What versions can be compared by.
+    MeasurementMetric = sopwith_domain::measurement::Metric {
+        /// The share of runs that followed the procedure, of those of which that is known. Higher is better.
+        Adoption,
+        /// The share of runs with an error or the outcome FAILED, of those that ended. Lower is better.
+        ErrorRate,
+        /// The share of runs that succeeded without error, rework or violation, of those that ended. Higher is better.
+        FirstTimeRight,
+        /// The median of the time from start to finish. Lower is better.
+        CompletionTime,
+    }
+    /// Whether a target was reached.
+    TargetState = sopwith_domain::measurement::TargetState {
+        /// The maturity date is still to come: show the date, and no figure.
+        NotYetJudged,
+        /// It was.
+        Met,
+        /// It was not.
+        NotMet,
+        /// The date has come, and there is no run to judge by.
+        NoRuns,
+    }
+    /// What may be said of a difference between two versions.
+    ImpactVerdict = sopwith_domain::stats::impact::Verdict {
+        /// Too few runs, people or days on a side: `shortfalls` has what is missing. Show no direction.
+        Insufficient,
+        /// It may be either way. That is not the same as "no difference".
+        NoClearDifference,
+        /// Better after, as far as chance goes. Say "associated with", never "caused by".
+        LikelyBetter,
+        /// Worse after, as far as chance goes. Say "associated with", never "caused by".
+        LikelyWorse,
+    }
+    /// The sides of a comparison.
+    ImpactSideName = sopwith_domain::stats::impact::Side {
+        /// Before the version took effect.
+        Before,
+        /// After it.
+        After,
+    }
+    /// What there must be enough of on either side for a verdict.
+    ImpactFloor = sopwith_domain::stats::impact::Floor {
+        /// Runs: 100.
+        Runs,
+        /// People who performed them: 20.
+        Actors,
+        /// Days from the first run to the last: 14.
+        Days,
     }
     /// What a policy is for.
     PolicyKind = sopwith_domain::policy::PolicyKind {

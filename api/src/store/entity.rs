@@ -757,3 +757,74 @@ pub mod import_document {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+pub mod measurement_plan {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "measurement_plan")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub version_id: Uuid,
+        pub primary_metric: String,
+        pub matures_after_days: i32,
+        pub learning_days: i32,
+        pub watch_days: i32,
+        pub revision: i64,
+        pub declared_by_id: Uuid,
+        pub declared_at: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub mod measurement_target {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "measurement_target")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub version_id: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub metric: String,
+        #[sea_orm(column_type = "Double", nullable)]
+        pub share: Option<f64>,
+        pub duration: Option<i64>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub mod measurement_baseline {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "measurement_baseline")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub version_id: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub metric: String,
+        pub predecessor_id: Option<Uuid>,
+        pub from_at: i64,
+        pub to_at: i64,
+        pub numerator: i64,
+        pub denominator: i64,
+        pub median: Option<i64>,
+        pub median_low: Option<i64>,
+        pub median_high: Option<i64>,
+        pub taken_at: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

@@ -160,7 +160,11 @@ async fn insert_draft(db: &impl Connection, sop: SopId, draft: &NewDraft, now: T
     Ok(())
 }
 
-async fn add_contributor(db: &impl Connection, version: VersionId, person: PersonId) -> Result<()> {
+/// Notes who contributed to a version; once is enough.
+///
+/// # Errors
+/// When the database does not answer.
+pub(super) async fn add_contributor(db: &impl Connection, version: VersionId, person: PersonId) -> Result<()> {
     let row = version_contributor::ActiveModel { version_id: Set(version.0), person_id: Set(person.0) };
     let once = sea_orm::sea_query::OnConflict::new().do_nothing().to_owned();
     version_contributor::Entity::insert(row).on_conflict(once).exec_without_returning(db).await?;

@@ -48,9 +48,9 @@ pub enum TimeBucket {
 #[derive(SimpleObject)]
 pub struct Interval {
     /// Its lower end.
-    low: f64,
+    pub low: f64,
     /// Its upper end.
-    high: f64,
+    pub high: f64,
 }
 
 fn interval((low, high): (f64, f64)) -> Interval {
@@ -58,7 +58,7 @@ fn interval((low, high): (f64, f64)) -> Interval {
 }
 
 /// A share of runs: never without what it is made of.
-pub struct Ratio(domain::Ratio);
+pub struct Ratio(pub domain::Ratio);
 
 /// A share of runs: never without what it is made of.
 #[Object]

@@ -8,13 +8,14 @@ use sopwith_domain::ids::VersionId;
 
 use super::approval::ApprovalRequest;
 use super::content::Content;
+use super::measurement::MeasurementPlan;
 use super::people::{Person, person};
 use super::sop::{Sop, sop};
 use super::{ChangeKind, PartChangeKind, VersionState, stored};
 use crate::error::Error;
 use crate::graphql::error::Result;
 use crate::graphql::loaders::{
-    ContentKey, ContributorsKey, OpenThreadsKey, PersonKey, VersionKey, VersionRequestsKey, load, load_many,
+    ContentKey, ContributorsKey, OpenThreadsKey, PersonKey, PlanKey, VersionKey, VersionRequestsKey, load, load_many,
 };
 use crate::graphql::scalars::{BigInt, DateTime};
 use crate::store::sops::{VersionRow, label};
@@ -81,6 +82,12 @@ impl Version {
     /// Where its signed record is: a path of this service, to `GET` with the same token as HTML or JSON.
     async fn record_path(&self) -> String {
         format!("/records/{}", VersionId(self.0.id))
+    }
+
+    /// What it is measured by: declared while it is a draft, fixed from its submission on, judged on the maturity date.
+    /// Where nothing was declared, the defaults hold and `declared` is false.
+    async fn measurement_plan(&self, ctx: &Context<'_>) -> Result<MeasurementPlan> {
+        Ok(MeasurementPlan { version: self.0.id, stored: load(ctx, PlanKey(self.0.id)).await? })
     }
 
     /// Raised by every edit and transition; what `expectedRevision` is compared with.

@@ -1,0 +1,184 @@
+//! A version against what was before it: real runs, a real server, and what may be said of them.
+
+use serde_json::{Value, json};
+
+use super::{Measured, Runs, instant};
+use crate::executions::everyone;
+use crate::story::{CREATE_VERSION, Draft, content, number, place, publish, text};
+use crate::support::{Backend, World, both, literal};
+
+/// In force for 45 days: learnt until day 38, and judged 3 days ago by runs that started until day 10.
+const SINCE: i64 = 45;
+const BEFORE: Runs = Runs { people: 24, each: 10, days: (120, 46), errs: 3, minutes: 120 };
+const AFTER: Runs = Runs { people: 24, each: 10, days: (37, 11), errs: 20, minutes: 60 };
+
+/// A process whose first version was in force since some days ago, with runs before and after.
+async fn first<'a>(
+    world: &'a World,
+    place: &'a crate::story::Place,
+    key: &str,
+    since: i64,
+    before: Runs,
+    after: Runs,
+) -> Measured<'a> {
+    let measured = Measured::new(world, place, key).await;
+    measured.report(before).await;
+    measured.publish().await;
+    measured.in_force(&measured.draft.version, since, None).await;
+    measured.report(after).await;
+    measured
+}
+
+both! {
+    async fn of_a_first_version_is_told_against_the_time_before(world: World) {
+        let place = place(&world).await;
+        let measured = first(&world, &place, "restore", SINCE, BEFORE, AFTER).await;
+        // What counts on neither side: learning, too late to be watched, nobody named, training, another process.
+        measured.report(Runs { people: 20, each: 1, days: (44, 39), errs: 1, minutes: 600 }).await;
+        measured.report(Runs { people: 10, each: 1, days: (9, 4), errs: 1, minutes: 600 }).await;
+        let nobody: Vec<Value> = (0..5).map(|_| measured.run(None, 60.0, 1, 1)).collect();
+        measured.reporter.create("BACKFILL", &nobody).await;
+        let training: Vec<Value> = (0..30).map(|n| measured.run(Some(n), 20.0, 600, 1)).collect();
+        measured.reporter.create("PRACTICE", &training).await;
+        let mut elsewhere = measured.run(Some(1), 20.0, 600, 1);
+        elsewhere["process"] = json!("password-reset");
+        measured.reporter.create("BACKFILL", &[elsewhere]).await;
+
+        let found = measured.impact(&place.manager, &measured.draft.version).await;
+        assert_eq!((&found["mature"], &found["predecessor"]), (&json!(true), &Value::Null), "{found}");
+        assert_eq!(found["verdict"], "LIKELY_BETTER", "{found}");
+        let side = |name: &str| ["runs", "people", "teams"].map(|field| number(&found[name][field]));
+        assert_eq!((side("before"), side("after")), ([245, 24, 2], [240, 24, 2]), "{found}");
+        assert_eq!(found["leftOut"], json!({"learning": 20, "notWatched": 10, "withoutActor": 5, "people": 0}));
+        assert_eq!(found["shortfalls"], json!([]));
+        // Of each third person 4 of 10, of others 3: 8 and 16 of them. After: of 24 people in turn one in 20.
+        let errors = &found["errorRate"];
+        assert_eq!(errors["before"], json!({"numerator": 80, "denominator": 240}), "{found}");
+        let erred: usize = (0..24).map(|person| (0..10).filter(|n| (n + person) % 20 == 0).count()).sum();
+        assert_eq!(errors["after"], json!({"numerator": erred, "denominator": 240}), "{found}");
+        assert!(errors["difference"]["interval"]["high"].as_f64().unwrap() < 0.0, "{found}");
+        let time = &found["completionTime"];
+        assert_eq!((&time["runsBefore"], &time["runsAfter"]), (&json!(240), &json!(240)));
+        assert!((time["ratio"]["value"].as_f64().unwrap() - 0.5).abs() < 0.006, "{time}");
+        assert!(time["quicker"]["value"].as_f64().unwrap() > 0.99, "{time}");
+        let summary = found["summary"].as_str().unwrap();
+        assert!(summary.starts_with("Version 1.0 is associated with a smaller share of runs with errors."), "{summary}");
+        assert!(!summary.contains("caus") && summary.contains("before it"), "{summary}");
+        // The same question has the same answer, whoever asks.
+        assert_eq!(measured.impact(&everyone(&world), &measured.draft.version).await, found);
+        assert_eq!(measured.impact(&place.author, &measured.draft.version).await, found, "the owner");
+        // A run of today changes nothing of what was judged.
+        measured.report(Runs { people: 24, each: 1, days: (2, 1), errs: 1, minutes: 600 }).await;
+        assert_eq!(measured.impact(&place.manager, &measured.draft.version).await, found);
+    }
+
+    async fn is_told_to_nobody_else(world: World) {
+        let place = place(&world).await;
+        let measured = first(&world, &place, "restore", SINCE, BEFORE, AFTER).await;
+        let query = "query($id: ID!) { versionImpact(versionId: $id) { verdict summary before { runs } } }";
+        let id = &measured.draft.version;
+        let others = [
+            place.viewer.clone(),
+            place.reviewer.clone(),
+            world.client(&["author@ops"], "ada"),
+            world.client(&["manager@hr"], "hugo"),
+            place.admin.clone(),
+        ];
+        for who in others {
+            assert_eq!(who.error_code(query, json!({"id": id})).await, "FORBIDDEN");
+        }
+        // A draft is not there for who does not see it, and has nothing to be compared for who does.
+        let hidden = Measured::new(&world, &place, "hidden").await;
+        for who in [&place.viewer, &place.manager] {
+            let seen = who.ok(query, json!({"id": hidden.draft.version})).await;
+            assert_eq!(seen["versionImpact"], Value::Null);
+        }
+    }
+
+    async fn says_no_more_than_the_runs_allow(world: World) {
+        let place = place(&world).await;
+        let cases = [
+            ("same", BEFORE, Runs { errs: 3, ..AFTER }, "NO_CLEAR_DIFFERENCE", ""),
+            ("worse", Runs { errs: 20, ..BEFORE }, Runs { errs: 3, ..AFTER }, "LIKELY_WORSE", ""),
+            ("few-runs", BEFORE, Runs { each: 4, people: 24, ..AFTER }, "INSUFFICIENT", "AFTER RUNS 96 100"),
+            ("few-people", Runs { people: 19, ..BEFORE }, AFTER, "INSUFFICIENT", "BEFORE ACTORS 19 20"),
+            ("few-days", BEFORE, Runs { days: (24, 12), ..AFTER }, "INSUFFICIENT", "AFTER DAYS 13 14"),
+            ("nothing", BEFORE, Runs { people: 0, ..AFTER }, "INSUFFICIENT", "AFTER RUNS 0 100, AFTER ACTORS 0 20, AFTER DAYS 0 14"),
+        ];
+        for (key, before, after, verdict, lacks) in cases {
+            let measured = first(&world, &place, key, SINCE, before, after).await;
+            let found = measured.impact(&place.manager, &measured.draft.version).await;
+            assert_eq!(found["verdict"], verdict, "{key}: {found}");
+            let word = |s: &Value, name: &str| s[name].as_str().map_or_else(|| s[name].to_string(), str::to_owned);
+            let told: Vec<String> = found["shortfalls"].as_array().unwrap().iter()
+                .map(|s| ["side", "floor", "has", "needs"].map(|name| word(s, name)).join(" ")).collect();
+            assert_eq!(told.join(", "), lacks, "{key}: {found}");
+        }
+    }
+
+    async fn is_not_told_before_the_maturity_date(world: World) {
+        let place = place(&world).await;
+        let measured = first(&world, &place, "restore", 41, BEFORE, Runs { days: (33, 8), ..AFTER }).await;
+        let found = measured.impact(&place.manager, &measured.draft.version).await;
+        assert_eq!((&found["mature"], &found["verdict"]), (&json!(false), &Value::Null), "{found}");
+        for effect in ["adoption", "errorRate", "firstTimeRight", "completionTime"] {
+            assert_eq!(found[effect], Value::Null, "{found}");
+        }
+        assert!(found["summary"].as_str().unwrap().starts_with("Judged on "), "{found}");
+        // What was gathered so far is told.
+        assert_eq!((number(&found["after"]["runs"]), number(&found["after"]["people"])), (240, 24), "{found}");
+        measured.in_force(&measured.draft.version, 43, None).await;
+        let found = measured.impact(&place.manager, &measured.draft.version).await;
+        assert_eq!(found["verdict"], "LIKELY_BETTER", "{found}");
+    }
+
+    async fn of_a_later_version_is_told_against_the_one_before(world: World) {
+        let place = place(&world).await;
+        let measured = first(&world, &place, "restore", SINCE, BEFORE, AFTER).await;
+        let mut next = content("Restore");
+        next["steps"][0]["instruction"] = json!("Ask for the badge number.");
+        let made = place.author.mutate(CREATE_VERSION, json!({"input": {"sopId": measured.draft.sop, "content": next}})).await;
+        let version = &made["version"];
+        let (id, hash) = (text(&version["id"]), text(&version["contentHash"]));
+        let second = Draft { version: id, revision: number(&version["revision"]), hash, ..measured.draft.clone() };
+        publish(&place, &place.author, &second).await;
+        // The first one from 133 days ago, of which a week is for learning, and the second in its place.
+        measured.in_force(&measured.draft.version, 133, Some(SINCE)).await;
+        measured.in_force(&second.version, SINCE, None).await;
+        let until = format!("UPDATE version SET ended_at = (SELECT published_at FROM version WHERE id = {}) WHERE id = {}",
+            literal(&world, &second.version), literal(&world, &measured.draft.version));
+        world.execute(&until).await;
+        let found = measured.impact(&place.manager, &second.version).await;
+        assert_eq!((&found["version"]["label"], &found["predecessor"]["label"]), (&json!("2.0"), &json!("1.0")));
+        assert_eq!((&found["verdict"], number(&found["before"]["runs"])), (&json!("LIKELY_BETTER"), 240), "{found}");
+        let length = instant(&found["before"]["to"]) - instant(&found["before"]["from"]);
+        assert_eq!(length.num_days(), 133 - SINCE - 7, "it was learnt for a week: {found}");
+        assert!(found["summary"].as_str().unwrap().contains("under version 1.0"), "{found}");
+        // The first one has lost what came after it: now nothing was before it, and its time is over.
+        let found = measured.impact(&place.manager, &measured.draft.version).await;
+        assert_eq!((&found["verdict"], number(&found["before"]["runs"])), (&json!("INSUFFICIENT"), 0), "{found}");
+    }
+
+    async fn of_very_many_runs_is_told_by_a_part_of_them(world: World) {
+        let place = place(&world).await;
+        let measured = first(&world, &place, "restore", SINCE, BEFORE, AFTER).await;
+        // Each run 70 times, under ids of chance.
+        let (id, series) = match world.backend {
+            Backend::Sqlite => ("randomblob(16)", "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 70) SELECT i FROM n)"),
+            Backend::Postgres => ("gen_random_uuid()", "(SELECT generate_series(1, 70) AS i)"),
+        };
+        let columns = "mode, process_id, sop_id, version_id, version_source, team_id, actor_id, started_at, finished_at, \
+            occurred_at, received_at, clock_lead, outcome, adherence, errors, rework, violations, satisfaction, \
+            satisfaction_by, attributes, facts";
+        world.execute(&format!("INSERT INTO execution (id, source, run_id, {columns}) \
+            SELECT {id}, source, run_id || '-' || i, {columns} FROM execution, {series} AS copies")).await;
+        let found = measured.impact(&place.manager, &measured.draft.version).await;
+        assert_eq!((number(&found["before"]["runs"]), number(&found["after"]["runs"])), (240 * 71, 240 * 71), "{found}");
+        let before = &found["errorRate"]["before"];
+        let (errors, runs) = (number(&before["numerator"]), number(&before["denominator"]));
+        assert!((14_000..16_000).contains(&runs), "{found}");
+        assert!((errors * 3 - runs).abs() < runs / 20, "a third has errors, in any part: {errors} of {runs}");
+        assert_eq!(found["verdict"], "LIKELY_BETTER", "{found}");
+        assert_eq!(measured.impact(&place.manager, &measured.draft.version).await, found);
+    }
+}
