@@ -1,5 +1,6 @@
 //! What versions are measured by, and whether they helped.
 
+mod diagnosis;
 mod impact;
 mod plans;
 

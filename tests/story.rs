@@ -41,6 +41,9 @@ pub const SET_PLAN: &str = "mutation($input: MeasurementPlanSetInput!) { measure
         declaredBy { name } targets { metric bound share duration state } } }
     userErrors { code message path currentRevision } } }";
 
+pub const ANSWER_DIAGNOSIS: &str = "mutation($input: DiagnosisAnswerInput!) { diagnosisAnswer(input: $input) {
+    response { id finding stepKey response note } userErrors { code message path } } }";
+
 pub const CREATE_GRANT: &str = "mutation($input: GrantCreateInput!) { grantCreate(input: $input) {
     grant { id role source expiresAt expired team { key } person { id } } userErrors { code message path } } }";
 pub const REVOKE_GRANT: &str = "mutation($input: GrantRevokeInput!) { grantRevoke(input: $input) {
@@ -217,6 +220,28 @@ pub async fn published(place: &Place, title: &str) -> Draft {
     let draft = draft(place, &place.author, &place.process, title).await;
     let done = publish(place, &place.author, &draft).await;
     assert_eq!(done["sop"]["state"], "PUBLISHED", "{done}");
+    draft
+}
+
+/// A published SOP with a step in trouble: sixty runs of this moment, by as many people, all of which fail in it.
+pub async fn troubled(place: &Place, key: &str) -> Draft {
+    let process = process(&place.author, &json!(place.team), key).await;
+    let draft = draft(place, &place.author, &process, key).await;
+    // Nothing is learnt, so that what happens now counts.
+    let plan =
+        json!({"versionId": draft.version, "expectedRevision": 0, "primaryMetric": "ERROR_RATE", "learningDays": 0});
+    place.author.mutate(SET_PLAN, json!({"input": plan})).await;
+    publish(place, &place.author, &draft).await;
+    let terms = json!({"input": token_terms(key, &["EXECUTIONS_RECORD"])});
+    let token = place.admin.mutate(CREATE_TOKEN, terms).await;
+    let run = |n: usize| {
+        let steps = json!([{"key": "identify", "status": "DONE"}, {"key": "reset", "status": "FAILED"}]);
+        json!({"eventId": format!("{key}-{n}"), "runId": format!("{key}-{n}"), "process": key, "startedAt": from_now(0),
+            "actor": {"subject": format!("worker-{n}")}, "steps": steps})
+    };
+    let runs: Vec<Value> = (0..60).map(run).collect();
+    let batch = json!({"input": {"source": key, "mode": "LIVE", "executions": runs}});
+    place.admin.clone().bearing(&text(&token["secret"])).mutate(RECORD, batch).await;
     draft
 }
 

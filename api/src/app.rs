@@ -6,6 +6,7 @@ pub mod board;
 pub mod comments;
 pub mod comparison;
 pub mod delegations;
+pub mod diagnosis;
 pub mod events;
 pub mod executions;
 pub mod explain;

@@ -11,6 +11,7 @@ pub mod comparison;
 pub mod contents;
 pub mod delegations;
 pub mod dependents;
+pub mod diagnosis;
 pub mod drafts;
 pub mod events;
 pub mod executions;

@@ -25,7 +25,7 @@ text_enum! {
         DraftComment = "DRAFT_COMMENT",
         /// Create, edit and submit SOPs.
         SopWrite = "SOP_WRITE",
-        /// Hand an SOP over to another owner.
+        /// Hand an SOP over to another owner; say what is done about what ails it.
         SopManage = "SOP_MANAGE",
         /// Create and change processes.
         ProcessWrite = "PROCESS_WRITE",
@@ -172,6 +172,8 @@ text_enum! {
         ReviveSop = "REVIVE_SOP",
         /// Make another person the owner.
         HandOverSop = "HAND_OVER_SOP",
+        /// Record what is done about what a diagnosis found.
+        AnswerDiagnosis = "ANSWER_DIAGNOSIS",
         /// Create and change processes.
         WriteProcess = "WRITE_PROCESS",
         /// Make and change approval policies.

@@ -79,6 +79,8 @@ ids! {
     DelegationId = "dlg", "delegation";
     /// A review comment.
     CommentId = "cmt", "comment";
+    /// What was chosen to be done about what a diagnosis found.
+    ResponseId = "rsp", "diagnosis response";
     /// Something that happened.
     EventId = "evt", "event";
     /// A role granted to a person.

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod calendar;
 pub mod comment;
 pub mod content;
+pub mod diagnosis;
 pub mod error;
 pub mod event;
 pub mod execution;

@@ -15,7 +15,7 @@ use crate::stats::impact::shares::Better;
 use crate::text::text_enum;
 use crate::time::DAY;
 
-pub use windows::{BEFORE_DAYS, Era, Stretch, Windows, windows};
+pub use windows::{BEFORE_DAYS, Era, Stretch, Windows, learnt_at, windows};
 
 text_enum! {
     /// What can be compared between versions.

@@ -8,7 +8,7 @@ pub mod mann_whitney;
 pub mod survival;
 
 #[cfg(test)]
-mod simulate;
+pub(crate) mod simulate;
 
 /// A number of runs or microseconds as a real number.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52, and durations are not needed closer")]

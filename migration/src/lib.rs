@@ -21,7 +21,10 @@ mod m0015_events;
 mod m0016_mail;
 mod m0017_rollups;
 mod m0018_measurement;
+mod m0017_rollups;
+mod m0018_measurement;
 mod m0019_sessions;
+mod m0020_responses;
 
 pub use sea_orm_migration::prelude::{MigrationTrait, MigratorTrait};
 
@@ -50,7 +53,10 @@ impl MigratorTrait for Migrator {
             Box::new(m0016_mail::Migration),
             Box::new(m0017_rollups::Migration),
             Box::new(m0018_measurement::Migration),
+            Box::new(m0017_rollups::Migration),
+            Box::new(m0018_measurement::Migration),
             Box::new(m0019_sessions::Migration),
+            Box::new(m0020_responses::Migration),
         ]
     }
 }

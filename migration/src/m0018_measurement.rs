@@ -21,7 +21,7 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// A baseline of COMPLETION_TIME has the median of `denominator` runs, `numerator` of which were completed while they
+/// A baseline of `COMPLETION_TIME` has the median of `denominator` runs, `numerator` of which were completed while they
 /// were watched; any other has a share.
 const TABLES: &[&str] = &[
     "CREATE TABLE measurement_plan (

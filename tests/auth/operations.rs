@@ -9,11 +9,11 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::story::{
-    CREATE_COMMENT, CREATE_DELEGATION, CREATE_GRANT, CREATE_POLICY, CREATE_PROCESS, CREATE_ROLE, CREATE_SOP,
-    CREATE_TEAM, CREATE_TOKEN, CREATE_VERSION, DAY, DECIDE, DECIDE_MANY, DELETE_ROLE, DISCARD, Draft, EDIT, END_POLICY,
-    HAND_OVER, HAND_OVER_MANY, Place, RECORD, REOPEN, REPLY, RESOLVE, RETIRE, REVIVE, REVOKE_DELEGATION, REVOKE_GRANT,
-    REVOKE_TOKEN, SET_PLAN, SUBMIT, SUBMIT_MANY, UPDATE_POLICY, UPDATE_ROLE, WITHDRAW, WITHDRAW_DECISION, content,
-    decide, draft, from_now, look, place, process, publish, submit, text, token_terms,
+    ANSWER_DIAGNOSIS, CREATE_COMMENT, CREATE_DELEGATION, CREATE_GRANT, CREATE_POLICY, CREATE_PROCESS, CREATE_ROLE,
+    CREATE_SOP, CREATE_TEAM, CREATE_TOKEN, CREATE_VERSION, DAY, DECIDE, DECIDE_MANY, DELETE_ROLE, DISCARD, Draft, EDIT,
+    END_POLICY, HAND_OVER, HAND_OVER_MANY, Place, RECORD, REOPEN, REPLY, RESOLVE, RETIRE, REVIVE, REVOKE_DELEGATION,
+    REVOKE_GRANT, REVOKE_TOKEN, SET_PLAN, SUBMIT, SUBMIT_MANY, UPDATE_POLICY, UPDATE_ROLE, WITHDRAW, WITHDRAW_DECISION,
+    content, decide, draft, from_now, look, place, process, publish, submit, text, token_terms, troubled,
 };
 use crate::support::{Client, World, both};
 
@@ -35,6 +35,7 @@ commentResolve    hid      yes      hid      yes      yes      yes      hid     
 decisionWithdraw  hid    hid    hid   yes      hid      hid     hid         hid   hid   hid
 delegationCreate  no     no     no    yes      no       no      no          no    no   no
 delegationRevoke  hid    hid    hid   yes      hid      hid     hid         yes   hid   no
+diagnosisAnswer   no     no     no    no       no       yes     no          no    yes   no
 executionsRecord  no     no     no    no       no       no      yes         no    no    yes
 grantCreate       no     no     no    no       no       no      no          yes   no    no
 grantRevoke       no     no     no    no       no       no      no          yes   no    no
@@ -67,6 +68,8 @@ approvalRequests  hid    yes    hid   yes      yes      yes     hid         yes 
 audit             no     no     no    no       no       yes     no          yes   no    yes
 delegation        hid    hid    hid   yes      hid      hid     hid         yes   hid   yes
 delegations       hid    hid    hid   yes      hid      hid     hid         yes   hid   yes
+diagnosis         no     no     no    no       no       yes     no          no    yes   yes
+diagnosisResponses no    no     no    no       no       yes     no          no    yes   yes
 execution         hid    hid    hid   hid      hid      yes     hid         hid   yes   yes
 executions        hid    hid    hid   hid      hid      yes     hid         hid   yes   yes
 explainAccess     hid    no     hid   no       yes      yes     hid         yes   no    yes
@@ -213,6 +216,12 @@ impl Stage {
             "versionCreate" => (CREATE_VERSION, json!({"sopId": self.published().await.sop})),
             "versionEdit" => {
                 (EDIT, json!({"id": self.draft().await.version, "expectedRevision": 1, "content": content("Other")}))
+            }
+            "diagnosisAnswer" => {
+                let key = self.name();
+                let sop = troubled(&self.place, &key).await.sop;
+                let input = json!({"sopId": sop, "finding": "TROUBLED_STEP", "stepKey": "reset", "response": "TRAIN"});
+                (ANSWER_DIAGNOSIS, input)
             }
             "measurementPlanSet" => {
                 let version = self.draft().await.version;
@@ -373,6 +382,12 @@ impl Stage {
             q("audit", "audit(first: 100) { nodes { object } }", sop),
             q("delegation", &format!(r#"delegation(id: "{delegation}") {{ id }}"#), &delegation),
             q("delegations", "delegations { nodes { id } }", &delegation),
+            q("diagnosis", &format!(r#"diagnosis(sopId: "{}") {{ state }}"#, public.sop), "INSUFFICIENT"),
+            q(
+                "diagnosisResponses",
+                &format!(r#"diagnosisResponses(sopId: "{}") {{ totalCount }}"#, public.sop),
+                "totalCount",
+            ),
             q("execution", &format!(r#"execution(by: {{id: "{execution}"}}) {{ id }}"#), &execution),
             q("executions", "executions { nodes { id } }", &execution),
             q(

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::story::{
     CREATE_COMMENT, CREATE_DELEGATION, CREATE_GRANT, CREATE_POLICY, CREATE_ROLE, CREATE_TOKEN, DAY, DISCARD, Draft,
     END_POLICY, Place, RESOLVE, SET_PLAN, content, decide, draft, from_now, look, person, place, process, submit,
-    token_terms,
+    token_terms, troubled,
 };
 use crate::support::{Client, World};
 
@@ -452,7 +452,17 @@ async fn execution_samples(world: &World, place: &Place, public: &Draft) -> Vec<
     person(&tracker).await;
     let input = json!({"source": "tracker", "mode": "BACKFILL", "sentAt": "2026-01-05T10:21:00Z",
         "executions": [execution(public)]});
-    vec![Sample {
+    let troubled = troubled(place, "troubled").await;
+    let answer = Sample {
+        mutation: "diagnosisAnswer",
+        who: place.manager.clone(),
+        input: json!({"sopId": troubled.sop, "finding": "TROUBLED_STEP", "stepKey": "reset", "response": "REWRITE_STEP",
+            "note": "The console has moved.", "idempotencyKey": "answer-1"}),
+        needed: &["/stepKey", "/idempotencyKey"],
+        strangers: "FORBIDDEN",
+        insider: Some(place.reviewer.clone()),
+    };
+    let record = Sample {
         mutation: "executionsRecord",
         who: tracker,
         input,
@@ -470,5 +480,6 @@ async fn execution_samples(world: &World, place: &Place, public: &Draft) -> Vec<
         ],
         strangers: "FORBIDDEN",
         insider: Some(place.manager.clone()),
-    }]
+    };
+    vec![answer, record]
 }

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use crate::acts::{answer, delegate};
 use crate::story::{
-    CREATE_COMMENT, CREATE_DELEGATION, CREATE_GRANT, CREATE_POLICY, CREATE_PROCESS, CREATE_ROLE, CREATE_SOP,
-    CREATE_TEAM, CREATE_TOKEN, CREATE_VERSION, DAY, DECIDE, DISCARD, Place, REPLY, RETIRE, REVIVE, REVOKE_DELEGATION,
-    SUBMIT, content, from_now, look, person, place, process, submit, text,
+    ANSWER_DIAGNOSIS, CREATE_COMMENT, CREATE_DELEGATION, CREATE_GRANT, CREATE_POLICY, CREATE_PROCESS, CREATE_ROLE,
+    CREATE_SOP, CREATE_TEAM, CREATE_TOKEN, CREATE_VERSION, DAY, DECIDE, DISCARD, Place, REPLY, RETIRE, REVIVE,
+    REVOKE_DELEGATION, SUBMIT, content, from_now, look, person, place, process, submit, text, troubled,
 };
 use crate::support::{Client, World, both};
 
@@ -61,6 +61,7 @@ async fn cases(place: &Place) -> Vec<Case> {
     let open = super::fresh(place, "commented", "Commented").await;
     let input = json!({"versionId": open.version, "body": "Which form?"});
     let thread = place.reviewer.mutate(CREATE_COMMENT, json!({"input": input})).await["comment"]["id"].clone();
+    let ailing = troubled(place, "ailing").await;
     let leaving = super::fresh_published(place, "leaving", "Leaving").await;
     let retirement =
         json!({"id": leaving.sop, "expectedRevision": look(author, &leaving.sop).await["revision"], "reason": "gone"});
@@ -148,6 +149,14 @@ async fn cases(place: &Place) -> Vec<Case> {
             json!({"body": "The blue one."}),
             "/comment/id",
             "review_comment",
+        ),
+        case(
+            ANSWER_DIAGNOSIS,
+            &place.manager,
+            json!({"sopId": ailing.sop, "finding": "TROUBLED_STEP", "stepKey": "reset", "response": "REWRITE_STEP"}),
+            json!({"note": "The console has moved."}),
+            "/response/id",
+            "diagnosis_response",
         ),
         case(RETIRE, author, retirement, json!({"reason": "another"}), "/approvalRequest/id", "approval_request"),
     ]

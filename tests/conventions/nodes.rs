@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{fresh, fresh_published};
-use crate::story::{CREATE_COMMENT, CREATE_DELEGATION, DAY, RECORD, from_now, place, submit, text};
+use crate::story::{
+    ANSWER_DIAGNOSIS, CREATE_COMMENT, CREATE_DELEGATION, DAY, RECORD, from_now, place, submit, text, troubled,
+};
 use crate::support::{World, both};
 
 const NODE: &str = "query($id: ID!) { node(id: $id) { __typename id } }";
@@ -44,10 +46,14 @@ both! {
         let mia = text(&place.manager.ok("{ me { person { id } } }", json!({})).await["me"]["person"]["id"]);
         let input = json!({"toId": mia, "role": "reviewer", "reason": "leave", "endsAt": from_now(DAY)});
         let delegation = text(&place.reviewer.mutate(CREATE_DELEGATION, json!({"input": input})).await["delegation"]["id"]);
+        let ailing = troubled(&place, "ailing").await;
+        let input = json!({"sopId": ailing.sop, "finding": "TROUBLED_STEP", "stepKey": "reset", "response": "TRAIN"});
+        let answered = text(&place.manager.mutate(ANSWER_DIAGNOSIS, json!({"input": input})).await["response"]["id"]);
         let ids = [
             ("Sop", made.sop.clone()), ("Version", made.version.clone()), ("ApprovalRequest", request),
             ("Process", place.process.clone()), ("Team", place.team.clone()), ("Person", person), ("Execution", execution),
             ("Policy", "pol_01900000000070008000000000000001".to_owned()), ("Delegation", delegation), ("ReviewComment", comment),
+            ("DiagnosisResponse", answered),
         ];
         let expected: Vec<Value> = ids.iter().map(|(ty, id)| json!({"__typename": ty, "id": id})).collect();
         for node in &expected {
@@ -58,7 +64,7 @@ both! {
         assert_eq!(place.manager.ok(NODES, json!({"ids": all})).await["nodes"], json!(expected));
         let shown = place.viewer.ok(NODES, json!({"ids": all})).await["nodes"].clone();
         let hidden: Vec<bool> = shown.as_array().unwrap().iter().map(Value::is_null).collect();
-        assert_eq!(hidden, [true, true, true, false, false, false, true, false, true, true], "what is hidden is null in its place: {shown}");
+        assert_eq!(hidden, [true, true, true, false, false, false, true, false, true, true, true], "what is hidden is null in its place: {shown}");
 
         for (query, ty) in BY_ID {
             for (kind, id) in &ids {

@@ -109,10 +109,10 @@ both! {
             let measured = first(&world, &place, key, SINCE, before, after).await;
             let found = measured.impact(&place.manager, &measured.draft.version).await;
             assert_eq!(found["verdict"], verdict, "{key}: {found}");
-            let word = |s: &Value, name: &str| s[name].as_str().map_or_else(|| s[name].to_string(), str::to_owned);
-            let told: Vec<String> = found["shortfalls"].as_array().unwrap().iter()
-                .map(|s| ["side", "floor", "has", "needs"].map(|name| word(s, name)).join(" ")).collect();
-            assert_eq!(told.join(", "), lacks, "{key}: {found}");
+            let told = |s: &Value, name: &str| s[name].as_str().map_or_else(|| s[name].to_string(), str::to_owned);
+            let lacking: Vec<String> = found["shortfalls"].as_array().unwrap().iter()
+                .map(|s| ["side", "floor", "has", "needs"].map(|name| told(s, name)).join(" ")).collect();
+            assert_eq!(lacking.join(", "), lacks, "{key}: {found}");
         }
     }
 

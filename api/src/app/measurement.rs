@@ -126,7 +126,8 @@ fn figure_told(baseline: &Baseline) -> Value {
 }
 
 /// Whether somebody reads the figures of an SOP, and with them all that it is compared with.
-pub(super) fn reads_figures(actor: &Actor, sop: &SopRow) -> bool {
+#[must_use]
+pub fn reads_figures(actor: &Actor, sop: &SopRow) -> bool {
     let facts = SopFacts {
         team: TeamId(sop.team_id),
         owner: PersonId(sop.owner_id),
@@ -144,8 +145,8 @@ pub struct Progress {
     pub windows: Option<Windows>,
     /// Whether the actor reads figures of it.
     pub read: bool,
-    /// What it comes to, once it is mature, for who reads figures of it.
-    pub counts: Option<Counts>,
+    /// The runs that it is judged by, once it is mature, for who reads figures of it.
+    pub judged_by: Option<Asked>,
 }
 
 /// How far versions are, by the plans that hold for them, with as many statements for all as for one.
@@ -158,21 +159,27 @@ pub async fn progress(db: &impl Connection, call: &Call, versions: &[Uuid]) -> R
     let sops: BTreeMap<Uuid, SopRow> = sops::by_ids(db, &of).await?.into_iter().map(|sop| (sop.id, sop)).collect();
     let eras = stored::eras_of(db, &of.iter().copied().map(SopId).collect::<Vec<_>>()).await?;
     let mut plans = stored::by_versions(db, versions).await?;
-    let (mut all, mut asked) = (BTreeMap::new(), Vec::new());
+    let mut all = BTreeMap::new();
     for row in rows {
         let Some(sop) = sops.get(&row.sop_id) else { continue };
         let plan = plans.remove(&row.id).map(|stored| stored.plan).unwrap_or_default();
         let eras = eras.get(&SopId(sop.id)).map(Vec::as_slice).unwrap_or_default();
         let (windows, read) = (windows(eras, VersionId(row.id), &plan), reads_figures(&call.actor, sop));
-        if let Some(found) = windows.filter(|w| read && w.mature(call.now)) {
-            let process = ProcessId(sop.process_id);
-            asked.push((row.id, Asked { process, stretch: found.after, watch: plan.watch() }));
-        }
-        all.insert(row.id, Progress { windows, read, counts: None });
-    }
-    let counts = comparison::count(db, &asked.iter().map(|(_, asked)| *asked).collect::<Vec<_>>()).await?;
-    for ((version, _), counts) in asked.iter().zip(counts) {
-        all.entry(*version).and_modify(|progress| progress.counts = Some(counts));
+        let process = ProcessId(sop.process_id);
+        let mature = windows.filter(|w| read && w.mature(call.now));
+        let judged_by = mature.map(|found| Asked { process, stretch: found.after, watch: plan.watch() });
+        all.insert(row.id, Progress { windows, read, judged_by });
     }
     Ok(all)
+}
+
+/// What versions come to that are mature, for who reads figures of them; others are not among them.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn results(db: &impl Connection, call: &Call, versions: &[Uuid]) -> Result<BTreeMap<Uuid, Counts>> {
+    let progress = progress(db, call, versions).await?;
+    let asked: Vec<(Uuid, Asked)> = progress.iter().filter_map(|(id, p)| Some((*id, p.judged_by?))).collect();
+    let counts = comparison::count(db, &asked.iter().map(|(_, asked)| *asked).collect::<Vec<_>>()).await?;
+    Ok(asked.into_iter().zip(counts).map(|((version, _), counts)| (version, counts)).collect())
 }

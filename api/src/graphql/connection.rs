@@ -17,6 +17,7 @@ use crate::store::approvals::{self, RequestFilter};
 use crate::store::audit::{self, AuditFilter};
 use crate::store::comments::{self, CommentFilter};
 use crate::store::delegations::{self, DelegationFilter};
+use crate::store::diagnosis;
 use crate::store::drafts;
 use crate::store::events;
 use crate::store::executions::{self, ExecutionFilter};
@@ -68,6 +69,8 @@ pub enum Counted {
     Tokens(TokenFilter),
     /// What concerns the actor.
     Notifications,
+    /// Responses to what was found of an SOP.
+    DiagnosisResponses(SopId),
     /// Versions of an SOP, with or without those that never came into force.
     Versions(SopId, bool),
 }
@@ -96,6 +99,7 @@ impl Counted {
                 tokens::count(db, &reach, filter, call.now).await?
             }
             Self::Notifications => events::count(db, &visible).await?,
+            Self::DiagnosisResponses(sop) => diagnosis::count(db, *sop).await?,
             Self::Versions(sop, drafts) => {
                 let found = load(ctx, VersionCountKey(sop.0)).await?;
                 let count = found.map_or(0, |count| if *drafts { count.all } else { count.published });

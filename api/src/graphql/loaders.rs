@@ -17,8 +17,10 @@ use crate::app::{Call, figures, reading, waiting};
 use crate::error::Error;
 use crate::store::approvals::{self, DecisionRow, RequestRow, StageRow};
 use crate::store::comments::{self, CommentRow};
+use crate::store::comparison::Counts;
 use crate::store::contents;
 use crate::store::delegations::{self, DelegationRow};
+use crate::store::diagnosis::{self, ResponseRow};
 use crate::store::executions::{self, ExecutionRow, StepRow, ViolationRow};
 use crate::store::measurement::{self, StoredPlan};
 use crate::store::page::Page;
@@ -138,10 +140,14 @@ keys! {
     ProcessSopsKey(Uuid);
     /// An execution that the actor reads, by id.
     ExecutionKey(Uuid);
+    /// A response to a diagnosis by id, whoever asks.
+    ResponseKey(Uuid);
     /// What was declared for a version to be measured by.
     PlanKey(Uuid);
     /// How far a version is by its plan, as the actor reads it.
     ProgressKey(Uuid);
+    /// What a version comes to, once it is mature, where the actor reads figures of it.
+    ResultsKey(Uuid);
     /// Steps by execution.
     StepsKey(Uuid);
     /// Violations by execution.
@@ -258,6 +264,9 @@ loaders! {
         let rows = executions::by_ids(db, &figures::reach(&call.actor), &ids).await?;
         Ok(rows.into_iter().map(|e| (ExecutionKey(e.id), e)).collect())
     };
+    ResponseKey => ResponseRow, |db, ids, _keys, _call| {
+        Ok(diagnosis::by_ids(db, &ids).await?.into_iter().map(|r| (ResponseKey(r.id), r)).collect())
+    };
     PlanKey => StoredPlan, |db, ids, _keys, _call| {
         let found = measurement::by_versions(db, &ids).await?;
         Ok(found.into_iter().map(|(version, plan)| (PlanKey(version), plan)).collect())
@@ -265,6 +274,10 @@ loaders! {
     ProgressKey => Progress, |db, ids, _keys, call| {
         let found = measured::progress(db, call, &ids).await?;
         Ok(found.into_iter().map(|(version, progress)| (ProgressKey(version), progress)).collect())
+    };
+    ResultsKey => Counts, |db, ids, _keys, call| {
+        let found = measured::results(db, call, &ids).await?;
+        Ok(found.into_iter().map(|(version, counts)| (ResultsKey(version), counts)).collect())
     };
     StepsKey => Vec<StepRow>, |db, ids, keys, _call| {
         Ok(grouped(keys, executions::steps_of(db, &ids).await?, |s| StepsKey(s.execution_id)))

@@ -4,6 +4,7 @@ mod access;
 mod approvals;
 mod bulk;
 mod comments;
+mod diagnosis;
 mod executions;
 mod measurement;
 mod policies;
@@ -37,6 +38,7 @@ pub struct MutationRoot(
     policies::PolicyMutation,
     executions::ExecutionMutation,
     measurement::MeasurementMutation,
+    diagnosis::DiagnosisMutation,
 );
 
 /// The key of an input with the fingerprint of all that it says.

@@ -2,6 +2,7 @@
 
 mod access;
 mod approvals;
+mod diagnosis;
 mod measurement;
 mod people;
 mod records;
@@ -24,6 +25,7 @@ pub struct QueryRoot(
     access::AccessQuery,
     records::RecordQuery,
     measurement::MeasurementQuery,
+    diagnosis::DiagnosisQuery,
 );
 
 /// A typed id; one of another kind names nothing here.

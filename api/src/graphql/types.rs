@@ -7,6 +7,7 @@ pub mod comment;
 pub mod comparison;
 pub mod content;
 pub mod delegation;
+pub mod diagnosis;
 pub mod execution;
 pub mod figures;
 pub mod impact;
@@ -25,6 +26,7 @@ use async_graphql::{ID, Interface};
 use self::approval::ApprovalRequest;
 use self::comment::ReviewComment;
 use self::delegation::Delegation;
+use self::diagnosis::DiagnosisResponse;
 use self::execution::Execution;
 use self::people::{Person, Team};
 use self::policy::Policy;
@@ -43,6 +45,8 @@ pub enum Node {
     ApprovalRequest(ApprovalRequest),
     /// A delegation.
     Delegation(Delegation),
+    /// What was chosen to be done about what a diagnosis found.
+    DiagnosisResponse(DiagnosisResponse),
     /// An execution.
     Execution(Execution),
     /// A person.
@@ -141,6 +145,59 @@ remote_enum! {
         ApprovalEscalated,
         /// A review comment mentions you.
         CommentMentioned,
+    }
+    /// How far a diagnosis came.
+    DiagnosisState = sopwith_domain::diagnosis::State {
+        /// Of fewer than 100 runs it is known whether they followed the procedure, and nothing stands out.
+        Insufficient,
+        /// Nothing of what is looked for.
+        NothingFound,
+        /// Something: `findings` has what.
+        Found,
+    }
+    /// What ails a procedure.
+    DiagnosisFindingKind = sopwith_domain::diagnosis::Finding {
+        /// It is not followed: surely fewer than 70 % of at least 100 runs do. Tell people of it, or teach it.
+        LowAdoption,
+        /// It is followed, by surely 70 % of the runs or more, and more of those have errors than the version's target
+        /// tolerates, or than 10 % where there is none. Revise it.
+        BadOutcomes,
+        /// One step fails, or is skipped though mandatory, surely more often than all others together, and in 5 % of the
+        /// runs or more. Rewrite the step.
+        TroubledStep,
+        /// Two teams are 20 % of all runs or more apart, in how many follow it or in how many have errors. Let them learn
+        /// from each other.
+        Inconsistent,
+    }
+    /// What is done about what was found.
+    DiagnosisResponseKind = sopwith_domain::diagnosis::Response {
+        /// Tell people of the procedure.
+        Communicate,
+        /// Teach it.
+        Train,
+        /// Write its next version.
+        Revise,
+        /// Rewrite a step of it.
+        RewriteStep,
+        /// Let teams learn from each other.
+        AlignTeams,
+        /// Nothing for now.
+        Watch,
+    }
+    /// What a figure of a finding is of.
+    DiagnosisFigureOf = sopwith_domain::diagnosis::Of {
+        /// Runs that followed the procedure, of those of which that is known.
+        Adoption,
+        /// Runs with errors, of those that followed it.
+        ErrorsWhenFollowed,
+        /// Runs in which the step failed or, where mandatory, was skipped, of those with a record of it.
+        Step,
+        /// The same of all other steps together.
+        OtherSteps,
+        /// Runs that followed the procedure, in a team.
+        TeamAdoption,
+        /// Runs with errors, in a team.
+        TeamErrors,
     }
     /// What versions can be compared by.
     MeasurementMetric = sopwith_domain::measurement::Metric {
@@ -321,6 +378,8 @@ remote_enum! {
         ReviveSop,
         /// Make another person the owner.
         HandOverSop,
+        /// Record what is done about what a diagnosis found.
+        AnswerDiagnosis,
         /// Create and change processes.
         WriteProcess,
         /// Make and change approval policies.

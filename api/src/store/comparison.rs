@@ -21,9 +21,9 @@ pub const MOST_RUNS: i64 = 15_000;
 const STRETCHES: usize = 500;
 
 /// It ended while it was watched; of some it is only known that they ended.
-const ENDED: &str = "(finished_at - started_at <= watch OR (finished_at IS NULL AND outcome IS NOT NULL))";
+pub(super) const ENDED: &str = "(finished_at - started_at <= watch OR (finished_at IS NULL AND outcome IS NOT NULL))";
 /// It went wrong.
-const FAILED: &str = "(errors > 0 OR outcome = 'FAILED')";
+pub(super) const FAILED: &str = "(errors > 0 OR outcome = 'FAILED')";
 /// It was right the first time.
 const RIGHT: &str = "(outcome = 'SUCCEEDED' AND errors = 0 AND rework = 0 AND violations = 0)";
 /// It has a time, or takes longer than it was watched.
@@ -94,7 +94,7 @@ pub async fn count(db: &impl Connection, asked: &[Asked]) -> Result<Vec<Counts>>
 }
 
 /// A statement over stretches: `WITH stretch ...`, and their parameters.
-fn stretches(backend: DbBackend, asked: &[Asked]) -> (String, Vec<Value>) {
+pub(super) fn stretches(backend: DbBackend, asked: &[Asked]) -> (String, Vec<Value>) {
     let mut text = "WITH stretch (place, process, low, high, watch) AS (VALUES ".to_owned();
     let mut values = Vec::new();
     for (place, Asked { process, stretch, watch }) in asked.iter().enumerate() {
@@ -110,7 +110,7 @@ fn stretches(backend: DbBackend, asked: &[Asked]) -> (String, Vec<Value>) {
     (text, values)
 }
 
-const FROM: &str = "FROM stretch JOIN execution ON process_id = process AND started_at >= low AND started_at < high \
+pub(super) const FROM: &str = "FROM stretch JOIN execution ON process_id = process AND started_at >= low AND started_at < high \
      WHERE mode <> 'PRACTICE'";
 
 async fn add_counts(db: &impl Connection, asked: &[Asked], counts: &mut [Counts]) -> Result<()> {
@@ -219,7 +219,7 @@ pub async fn read(db: &impl Connection, asked: &Asked, count: i64) -> Result<Vec
 }
 
 /// Which part of so many runs is read, as a further condition.
-fn part(backend: DbBackend, count: i64) -> String {
+pub(super) fn part(backend: DbBackend, count: i64) -> String {
     if count <= MOST_RUNS {
         return String::new();
     }

@@ -828,3 +828,28 @@ pub mod measurement_baseline {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+pub mod diagnosis_response {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "diagnosis_response")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub sop_id: Uuid,
+        pub version_id: Uuid,
+        pub finding: String,
+        pub step_key: Option<String>,
+        pub response: String,
+        pub note: String,
+        pub figures: String,
+        pub created_by_id: Uuid,
+        pub created_at: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

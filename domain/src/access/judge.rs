@@ -131,7 +131,7 @@ fn of_sop(action: Action) -> &'static [Ground] {
         Action::EditSop => &[Ground::Owner, Ground::Permission(Permission::SopWrite)],
         Action::Withdraw | Action::Discard => &[Ground::Owner, Ground::Contributor],
         Action::RetireSop | Action::ReviveSop => &[Ground::Owner],
-        Action::HandOverSop => &[Ground::Owner, Ground::Permission(Permission::SopManage)],
+        Action::HandOverSop | Action::AnswerDiagnosis => &[Ground::Owner, Ground::Permission(Permission::SopManage)],
         Action::ReadFigures => &[Ground::Owner, Ground::Permission(Permission::FiguresRead)],
         Action::ReadAudit => &[Ground::Permission(Permission::AuditRead)],
         Action::ReadAccess => SEE_ACCESS,

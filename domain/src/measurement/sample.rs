@@ -66,14 +66,25 @@ impl Observed {
         }
     }
 
-    /// How long it took, in microseconds, or that it took longer than runs are watched; none when nobody knows.
-    fn time(&self, watch: i64) -> Option<Option<u64>> {
+    /// How long it took; none when nobody knows.
+    fn time(&self, watch: i64) -> Option<Time> {
         let abandoned = self.outcome == Some(Outcome::Abandoned);
         match self.took() {
-            None => (self.outcome.is_none() || abandoned).then_some(None),
-            Some(took) => Some(u64::try_from(took).ok().filter(|_| took <= watch && !abandoned)),
+            None => (self.outcome.is_none() || abandoned).then_some(Time::Longer),
+            Some(took) => match u64::try_from(took) {
+                Ok(micros) if took <= watch && !abandoned => Some(Time::Completed(micros)),
+                _ => Some(Time::Longer),
+            },
         }
     }
+}
+
+/// How long a run took.
+enum Time {
+    /// So many microseconds.
+    Completed(u64),
+    /// Longer than runs are watched; also where it was abandoned.
+    Longer,
 }
 
 /// What one person did on one side.
@@ -141,11 +152,11 @@ impl Sample {
                     tally.hits += u64::from(hit);
                     true
                 }
-                (None, _, Some(Some(micros))) => {
+                (None, _, Some(Time::Completed(micros))) => {
                     done.times.completed.add(micros, 1)?;
                     true
                 }
-                (None, _, Some(None)) => {
+                (None, _, Some(Time::Longer)) => {
                     done.times.longer += 1;
                     true
                 }

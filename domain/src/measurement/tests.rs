@@ -128,6 +128,14 @@ fn an_editorial_correction_interrupts_neither_side() {
 }
 
 #[test]
+fn what_is_only_reworded_is_not_learnt_again() {
+    let eras = [era(1, 1, 0, Some(50)), era(2, 2, 50, Some(60)), era(3, 2, 60, None)];
+    assert_eq!(learnt_at(&eras, version(3), &Plan::default()), Some(day(57)));
+    assert_eq!(learnt_at(&eras, version(2), &Plan::default()), Some(day(57)));
+    assert_eq!(learnt_at(&eras, version(4), &Plan::default()), None);
+}
+
+#[test]
 fn what_was_in_force_for_a_day_has_no_side() {
     let eras = [era(1, 1, 0, Some(1)), era(2, 2, 1, Some(2)), era(3, 3, 2, None)];
     let found = windows(&eras, version(2), &Plan::default()).unwrap();

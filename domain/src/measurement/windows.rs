@@ -67,6 +67,24 @@ impl Windows {
     }
 }
 
+/// Whether the next version follows without a gap, and corrects only the wording.
+fn follows(era: &Era, next: &Era) -> bool {
+    era.until == Some(next.from) && era.major == next.major
+}
+
+/// The first of those that ask for the same work as the last of these, without a gap.
+fn first_of<'a>(last: &'a Era, older: &'a [Era]) -> &'a Era {
+    older.iter().rev().fold(last, |first, next| if follows(next, first) { next } else { first })
+}
+
+/// From when on the work that a version asks for was no longer new; none for one that never was in force.
+#[must_use]
+pub fn learnt_at(eras: &[Era], version: VersionId, plan: &Plan) -> Option<Timestamp> {
+    let place = eras.iter().position(|era| era.version == version)?;
+    let first = first_of(&eras[place], &eras[..place]);
+    Some(first.from.plus(i64::from(plan.learning_days) * DAY))
+}
+
 /// The stretches for a version, among those of its SOP that were in force, in the order in which they were; none for one
 /// that never was.
 ///
@@ -79,7 +97,6 @@ pub fn windows(eras: &[Era], version: VersionId, plan: &Plan) -> Option<Windows>
     let (earlier, later) = eras.split_at(place);
     let (own, later) = later.split_first()?;
     let days = |days: i32| i64::from(days) * DAY;
-    let follows = |era: &Era, next: &Era| era.until == Some(next.from) && era.major == next.major;
     let last = later.iter().fold(own, |last, next| if follows(last, next) { next } else { last });
     let matures_at = own.from.plus(days(plan.matures_after_days));
     let end = last.until.map_or(matures_at, |until| until.min(matures_at));
@@ -88,7 +105,7 @@ pub fn windows(eras: &[Era], version: VersionId, plan: &Plan) -> Option<Windows>
     let before = match earlier.split_last() {
         None => Stretch::new(own.from.plus(-BEFORE_DAYS * DAY), own.from),
         Some((before, older)) => {
-            let first = older.iter().rev().fold(before, |first, next| if follows(next, first) { next } else { first });
+            let first = first_of(before, older);
             let until = before.until.map_or(own.from, |until| until.min(own.from));
             let from = first.from.plus(days(plan.learning_days)).max(until.plus(-BEFORE_DAYS * DAY));
             Stretch { from: from.min(until), to: until }

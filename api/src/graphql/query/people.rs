@@ -15,6 +15,7 @@ use crate::graphql::error::Result;
 use crate::graphql::types::Node;
 use crate::graphql::types::comment::comment;
 use crate::graphql::types::delegation::delegation;
+use crate::graphql::types::diagnosis::response;
 use crate::graphql::types::people::{Me, Person, Team, person, team};
 use crate::graphql::types::policy::policy;
 use crate::graphql::types::process::process;
@@ -101,6 +102,7 @@ async fn node(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
     find!(PolicyId, |id| policy(ctx, id));
     find!(DelegationId, |id| delegation(ctx, id));
     find!(CommentId, |id| comment(ctx, id));
+    find!(ResponseId, |id| response(ctx, id));
     find!(TokenId, |id| token(ctx, id.0));
     Err(Refusal::NotFound("object").into())
 }

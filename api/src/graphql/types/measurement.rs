@@ -9,7 +9,7 @@ use super::people::{Person, person};
 use super::version::{Version, version};
 use super::{MeasurementMetric, TargetState};
 use crate::graphql::error::Result;
-use crate::graphql::loaders::{ProgressKey, load};
+use crate::graphql::loaders::{ProgressKey, ResultsKey, load};
 use crate::graphql::scalars::{BigInt, DateTime, Duration};
 use crate::store::Uuid;
 use crate::store::measurement::{Baseline, StoredPlan};
@@ -156,18 +156,21 @@ impl MeasurementTarget {
 
     /// Whether it was reached: by the value of `result`, whose interval says how sure that is. Null for who does not read
     /// figures of the SOP.
+    #[graphql(complexity = 50)]
     async fn state(&self, ctx: &Context<'_>) -> Result<Option<TargetState>> {
-        let Some(progress) = load(ctx, ProgressKey(self.version)).await?.filter(|p| p.read) else { return Ok(None) };
-        let counts = progress.counts;
+        if !reads(ctx, self.version).await? {
+            return Ok(None);
+        }
+        let counts = load(ctx, ResultsKey(self.version)).await?;
         let figure = counts.unwrap_or_default().figure(self.target.metric);
         Ok(Some(self.target.state(&figure, counts.is_some()).into()))
     }
 
     /// What it came to: of the runs from the end of learning on that were watched in full by the maturity date. Null
     /// before that date.
+    #[graphql(complexity = "child_complexity + 50")]
     async fn result(&self, ctx: &Context<'_>) -> Result<Option<MeasurementFigure>> {
-        let progress = load(ctx, ProgressKey(self.version)).await?;
-        let counts = progress.and_then(|progress| progress.counts);
+        let counts = load(ctx, ResultsKey(self.version)).await?;
         Ok(counts.map(|counts| counts.figure(self.target.metric).into()))
     }
 

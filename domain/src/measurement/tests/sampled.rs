@@ -12,6 +12,8 @@ use crate::stats::impact::{Side, Verdict};
 use crate::time::{HOUR, MINUTE, Timestamp};
 
 const WATCH: i64 = 7 * DAY;
+/// Stands for a time that nobody watched to its end.
+const LONGER: i64 = i64::MAX;
 
 fn run(actor: u128, day: i64, took: Option<i64>, errors: i32) -> Observed {
     let started_at = Timestamp::from_micros(day * DAY);
@@ -160,9 +162,9 @@ proptest! {
             let basis = &found.completion_time.basis;
             let extent = if *side == Side::Before { basis.before } else { basis.after };
             prop_assert_eq!(i64::try_from(extent.runs).unwrap(), timed);
-            let mut times: Vec<Option<i64>> = own.iter().filter_map(|run| run.took_at_most(WATCH)).collect();
-            times.sort_by_key(|t| t.unwrap_or(i64::MAX));
-            let median = times.get((times.len().max(1) - 1) / 2).copied().flatten();
+            let mut times: Vec<i64> = own.iter().filter_map(|run| run.took_at_most(WATCH)).collect();
+            times.sort_unstable();
+            let median = times.get((times.len().max(1) - 1) / 2).copied().filter(|median| *median < LONGER);
             let seen = if *side == Side::Before { found.completion_time.before } else { found.completion_time.after };
             match (median, seen) {
                 (None, seen) => prop_assert_eq!(seen, None),
@@ -177,11 +179,11 @@ proptest! {
 
 impl Observed {
     /// How long it took by the words of the metric's definition.
-    fn took_at_most(&self, watch: i64) -> Option<Option<i64>> {
+    fn took_at_most(&self, watch: i64) -> Option<i64> {
         match (self.finished_at, self.outcome) {
             (None, Some(Outcome::Succeeded | Outcome::Failed)) => None,
-            (_, Some(Outcome::Abandoned)) | (None, None) => Some(None),
-            (Some(at), _) => Some(Some(at.since(self.started_at)).filter(|took| *took <= watch)),
+            (_, Some(Outcome::Abandoned)) | (None, None) => Some(LONGER),
+            (Some(at), _) => Some(Some(at.since(self.started_at)).filter(|took| *took <= watch).unwrap_or(LONGER)),
         }
     }
 }
