@@ -21,8 +21,6 @@ mod m0015_events;
 mod m0016_mail;
 mod m0017_rollups;
 mod m0018_measurement;
-mod m0017_rollups;
-mod m0018_measurement;
 mod m0019_sessions;
 mod m0020_responses;
 
@@ -51,8 +49,6 @@ impl MigratorTrait for Migrator {
             Box::new(m0014_comments::Migration),
             Box::new(m0015_events::Migration),
             Box::new(m0016_mail::Migration),
-            Box::new(m0017_rollups::Migration),
-            Box::new(m0018_measurement::Migration),
             Box::new(m0017_rollups::Migration),
             Box::new(m0018_measurement::Migration),
             Box::new(m0019_sessions::Migration),

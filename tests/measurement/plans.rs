@@ -14,13 +14,13 @@ const PLAN: &str = "query($id: ID!) { version(id: $id) { measurementPlan { decla
     baselines { metric from to takenAt predecessor { label } figure { share { numerator denominator }
         median { runs completed value } } } } } }";
 
-/// The audit entries of an action: old and new.
-async fn audited(measured: &Measured<'_>, action: &str) -> Vec<(Value, Value)> {
+/// What the audit entries of an action say something was, and is.
+async fn audited(measured: &Measured<'_>, action: &str, of: &str) -> Vec<(Value, Value)> {
     let query =
         "query($f: AuditEntriesFilter) { audit(filter: $f) { nodes { action oldValue newValue actor { name } } } }";
     let seen = measured.place.manager.ok(query, json!({"f": {"action": action}})).await;
     let nodes = seen["audit"]["nodes"].as_array().unwrap().clone();
-    nodes.into_iter().map(|node| (node["oldValue"].clone(), node["newValue"].clone())).collect()
+    nodes.into_iter().map(|node| (node["oldValue"][of].clone(), node["newValue"][of].clone())).collect()
 }
 
 both! {
@@ -66,7 +66,7 @@ both! {
             let refused = world.try_execute(&sql).await.expect_err(&sql);
             assert!(refused.contains("a plan is fixed"), "{sql}: {refused}");
         }
-        let told = audited(&measured, "measurement.declared").await;
+        let told = audited(&measured, "measurement.declared", "measurementPlan").await;
         assert_eq!(told.len(), 2);
         assert_eq!((&told[0].0, &told[0].1["targets"][0]["metric"]), (&Value::Null, &json!("ERROR_RATE")), "{told:?}");
         assert_eq!((&told[1].0["maturesAfterDays"], &told[1].1["maturesAfterDays"]), (&json!(42), &json!(19)));
@@ -118,7 +118,7 @@ both! {
         for target in viewed["targets"].as_array().unwrap() {
             assert!(target["state"].is_null() && target["result"].is_null() && target["baseline"].is_null(), "{target}");
         }
-        let told = audited(&measured, "measurement.baseline_taken").await;
+        let told = audited(&measured, "measurement.baseline_taken", "measurementBaseline").await;
         assert_eq!(told.len(), 1);
         assert!(told[0].1["figures"].to_string().contains("\"numerator\":40"), "{told:?}");
         let id = literal(&world, version);

@@ -41,9 +41,11 @@ pub async fn set(call: &Call, version: VersionId, revision: i64, plan: Plan) -> 
             return Err(Refusal::Invalid(problems).into());
         }
         stored::put(&tx, &permit, version, revision, &plan, (call.actor.person, call.now)).await?;
-        let mut entry = record::plain(call, "measurement.declared", version, Some(procedure.team), told(&plan));
+        let state = |plan: Option<&Plan>| json!({"measurementPlan": plan.map(told)});
+        let new = state(Some(&plan));
+        let mut entry = record::plain(call, "measurement.declared", version, Some(procedure.team), new);
         entry.sop = Some(procedure.id);
-        entry.old = before.map_or(Value::Null, |before| told(&before.plan));
+        entry.old = state(before.as_ref().map(|before| &before.plan));
         audit::append(&tx, vec![entry]).await?;
         tx.commit().await?;
         Ok(version)
@@ -105,7 +107,9 @@ pub(super) async fn took_effect(
         "from": stretch.from, "to": stretch.to, "predecessor": found.predecessor.map(|v| v.to_string()),
         "figures": baselines.iter().map(figure_told).collect::<Vec<_>>(),
     });
-    let mut entry = record::plain(call, "measurement.baseline_taken", version, Some(procedure.team), told);
+    let state = |told: Value| json!({"measurementBaseline": told});
+    let mut entry = record::plain(call, "measurement.baseline_taken", version, Some(procedure.team), state(told));
+    entry.old = state(Value::Null);
     entry.sop = Some(procedure.id);
     entry.actor = permit.actor();
     if entry.actor.is_none() {
