@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::support::{Backend, World};
 
-/// Every row of every table, as a line.
+/// Every row of every table, as a line; but for the roll-ups, which a job moves about on its own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dump(BTreeSet<String>);
 
@@ -27,7 +27,8 @@ impl Dump {
         };
         let tables = world.query_text(all_tables).await;
         let lines = world.query_text(&format!("SELECT {join} FROM ({tables}) AS everything")).await;
-        let lines: BTreeSet<String> = lines.split('\u{1f}').map(str::to_owned).collect();
+        let lines: BTreeSet<String> =
+            lines.split('\u{1f}').filter(|line| !line.starts_with("rollup")).map(str::to_owned).collect();
         for table in ["person: ", "role_grant: ", "sop: ", "version: ", "content: ", "audit_entry: ", "audit_head: "] {
             assert!(lines.iter().any(|line| line.starts_with(table)), "the dump lacks {table}");
         }

@@ -55,11 +55,11 @@ impl Gatherer {
 async fn gather(store: &Store, now: Timestamp) -> Result<String> {
     let began = Instant::now();
     let mut families = vec![states(store).await?];
+    families.extend(rollup_health(store).await?);
     families.extend(approvals(store).await?);
     families.extend(runs(store, now).await?);
     families.extend(procedures::gather(store, now).await?);
     families.push(sources(store).await?);
-    families.extend(rollup_health(store).await?);
     let mut took = Family::gauge("sop_domain_collector_duration_seconds", "Time to gather these metrics.");
     took.set(&[], began.elapsed().as_secs_f64());
     families.push(took);

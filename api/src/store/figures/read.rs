@@ -103,7 +103,8 @@ pub(super) async fn runs(
         sql.value(from.micros());
         sql.text(" AND COALESCE(started_at, finished_at, received_at) < ");
         sql.value(to.micros());
-        sql.conditions(who, question);
+        let by_time = sql.by_time();
+        sql.conditions(who, question, by_time);
         let rows = execution::Entity::find().from_raw_sql(sql.statement()).all(db).await?;
         for row in &rows {
             found.extend(counted(row)?);
@@ -131,21 +132,22 @@ fn scope(who: &FiguresReach, question: &Question, grain: Grain) -> Scope {
 
 fn kept(sql: &mut Sql, who: &FiguresReach, question: &Question, grain: Grain, (from, to): Stretch) {
     let scope = scope(who, question, grain).as_str();
+    // A cross join, so that SQLite looks the rows of each series up and does not read all rows.
     sql.text(&format!(
         "SELECT 0, process_id, sop_id, version_id, team_id, start_at, tally, completed, abandoned \
-         FROM rollup_series JOIN rollup ON series_id = id AND grain = '{}' AND start_at >= ",
+         FROM rollup_series CROSS JOIN rollup WHERE series_id = id AND scope = '{scope}' AND grain = '{}' AND start_at >= ",
         grain.as_str()
     ));
     sql.value(from.micros());
     sql.text(" AND start_at < ");
     sql.value(to.micros());
-    sql.text(&format!(" WHERE scope = '{scope}'"));
-    sql.conditions(who, question);
+    sql.conditions(who, question, "");
 }
 
 fn open(sql: &mut Sql, who: &FiguresReach, question: &Question, now: Timestamp) {
     let horizon = now.plus(-HORIZON);
     let nothing = if sql.is_postgres() { "NULL::bytea" } else { "NULL" };
+    let by_time = sql.by_time();
     sql.text(&format!(
         "SELECT 1, process_id, sop_id, version_id, team_id, started_at, {nothing}, {nothing}, {nothing} \
          FROM execution WHERE finished_at IS NULL AND outcome IS NULL AND mode <> 'PRACTICE' AND started_at >= "
@@ -153,7 +155,7 @@ fn open(sql: &mut Sql, who: &FiguresReach, question: &Question, now: Timestamp) 
     sql.value(question.from.map_or(horizon, |from| from.max(horizon)).micros());
     sql.text(" AND started_at < ");
     sql.value(question.to.unwrap_or(Timestamp::MAX).micros());
-    sql.conditions(who, question);
+    sql.conditions(who, question, by_time);
 }
 
 /// Which deltas were asked for: they are told apart here, not by the database.

@@ -50,8 +50,15 @@ impl Sql {
         self.text(")");
     }
 
-    /// What is asked for, apart from its time, and within reach: of anything that has the four columns.
-    pub(super) fn conditions(&mut self, who: &FiguresReach, question: &Question) {
+    /// What keeps SQLite from looking executions up by their SOP or process, where it is to do so by time: it knows
+    /// nothing of how many there are. PostgreSQL does.
+    pub(super) fn by_time(&self) -> &'static str {
+        if self.is_postgres() { "" } else { "+" }
+    }
+
+    /// What is asked for, apart from its time, and within reach: of anything that has the four columns. `unindexed` is
+    /// put before columns that no index is to be used for.
+    pub(super) fn conditions(&mut self, who: &FiguresReach, question: &Question, unindexed: &str) {
         let equal = [
             ("process_id", question.process.map(|id| id.0)),
             ("sop_id", question.sop.map(|id| id.0)),
@@ -59,7 +66,7 @@ impl Sql {
             ("team_id", question.team.map(|id| id.0)),
         ];
         for (column, id) in equal.into_iter().filter_map(|(column, id)| Some((column, id?))) {
-            self.text(&format!(" AND {column} = "));
+            self.text(&format!(" AND {unindexed}{column} = "));
             self.value(id);
         }
         if let Reach::Teams(teams) = &who.reach {

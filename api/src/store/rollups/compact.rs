@@ -57,6 +57,10 @@ async fn round(store: &Store) -> Result<u64> {
             break;
         }
     }
+    // Another may have been faster.
+    if ids.is_empty() {
+        return Ok(0);
+    }
     let done = ids.len() as u64;
     apply(&tx, zone, &sum).await?;
     let rows = Rows::default().with("id", Column::Numbers(ids));

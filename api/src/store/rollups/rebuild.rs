@@ -13,7 +13,7 @@ use crate::store::entity::execution;
 use crate::store::{Connection, Store};
 
 /// Executions that are read at a time.
-const CHUNK: u64 = 20_000;
+const CHUNK: u64 = 5_000;
 
 /// When a run belongs to, in SQL, as [`sopwith_domain::rollup::Facts::cohort`] says it.
 pub(super) const COHORT: &str = "COALESCE(started_at, finished_at, received_at)";
@@ -40,8 +40,8 @@ pub async fn prepare(store: &Store) -> Result<Prepared> {
     }
     let tx = hold(store).await?;
     // Another replica may have done it while this one waited.
-    if state(&tx).await? == (LAYOUT, store.zone()) {
-        return Ok(Prepared::Ready);
+    if let (LAYOUT, zone) = state(&tx).await? {
+        return Ok(if zone == store.zone() { Prepared::Ready } else { Prepared::OtherZone(zone) });
     }
     let built = build(&tx, store.zone()).await?;
     tx.commit().await?;

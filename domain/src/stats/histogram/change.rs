@@ -79,14 +79,6 @@ impl Change {
         Self { added: self.removed, removed: self.added }
     }
 
-    /// The histogram that it makes of nothing: the sum of all changes since the beginning.
-    ///
-    /// # Errors
-    /// When more goes out than came in.
-    pub fn into_histogram(self) -> Result<Histogram, CountError> {
-        if self.removed.is_empty() { Ok(self.added) } else { self.applied_to(&Histogram::default()) }
-    }
-
     /// The histogram that it makes of another.
     ///
     /// # Errors
