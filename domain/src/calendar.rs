@@ -62,12 +62,6 @@ impl Zone {
         next.map_or(Timestamp::from_micros(i64::MAX), |day| self.midnight(first_day(grain, day)))
     }
 
-    /// Whether clocks of both zones strike the hour together at this instant.
-    #[must_use]
-    pub fn is_in_step(self, other: Self, at: Timestamp) -> bool {
-        (self.offset(at) - other.offset(at)) % HOUR == 0
-    }
-
     /// What its clocks and calendars show.
     #[must_use]
     pub fn local(self, at: Timestamp) -> NaiveDateTime {
@@ -233,8 +227,6 @@ mod tests {
     fn hours_are_those_of_the_clocks() {
         let kolkata = zone("Asia/Kolkata");
         assert_eq!(kolkata.start(Grain::Hour, at("2026-07-01T10:29:00Z")).to_string(), "2026-07-01T09:30:00Z");
-        assert!(!kolkata.is_in_step(Zone::UTC, at("2026-07-01T10:29:00Z")));
-        assert!(zone("America/New_York").is_in_step(zone("Europe/Berlin"), at("2026-07-01T10:29:00Z")));
         assert_eq!("Mars/Olympus".parse::<Zone>(), Err(UnknownZone));
     }
 

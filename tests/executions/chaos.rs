@@ -198,5 +198,10 @@ both! {
         assert_eq!(who.ok(days, json!({"zone": "Europe/Berlin"})).await, own);
         let other = who.ok(days, json!({"zone": "America/New_York"})).await;
         assert_eq!(other["figures"][0], json!({"bucketStart": "2026-05-01T04:00:00Z", "runs": 10}));
+        for wrong in ["DAY, timeZone: \"Mars/Olympus\"", "DAY, timeZone: \"UTC\"", "HOUR, timeZone: \"UTC\"",
+            "MONTH, timeZone: \"UTC\", filter: {from: \"2026-01-01T00:00:00Z\", to: \"2026-06-01T00:00:00Z\"}"] {
+            let code = who.error_code(&format!("{{ figures(bucket: {wrong}) {{ runs }} }}"), json!({})).await;
+            assert_eq!(code, "BAD_USER_INPUT", "{wrong}");
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! Figures, within the reach of who asks.
 
 use sopwith_domain::access::{Action, Actor, Permission, Reach, Resource};
-use sopwith_domain::calendar::Grain;
 use sopwith_domain::error::Refusal;
 use sopwith_domain::time::DAY;
 
@@ -39,10 +38,10 @@ pub async fn answer(call: &Call, question: &Question) -> Result<Vec<Figures>> {
     Ok(figures)
 }
 
-/// Days and months of another time zone are put together from hours.
+/// Buckets of another time zone are put together from hours.
 fn check_zone(call: &Call, question: &Question) -> Result<()> {
     let other = question.zone.is_some_and(|zone| zone != call.store.zone());
-    if !other || matches!(question.bucket, None | Some(Grain::Hour)) {
+    if !other || question.bucket.is_none() {
         return Ok(());
     }
     let Some(from) = question.from else {

@@ -158,7 +158,8 @@ impl RecordQuery {
         #[graphql(desc = "And for each time bucket.")] bucket: Option<TimeBucket>,
         #[graphql(
             desc = "The time zone of the buckets, such as `Europe/Berlin`; that of the organisation when absent. \
-                          For another one than that, `from` and at most 92 days are to be given."
+                          For another one than that, `from` and at most 92 days are to be given; where its clocks strike at \
+                    another minute, the runs of an hour are counted where the organisation's hour begins."
         )]
         time_zone: Option<String>,
     ) -> Result<Vec<Figures>> {

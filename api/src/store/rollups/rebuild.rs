@@ -49,7 +49,8 @@ pub async fn prepare(store: &Store) -> Result<Prepared> {
 }
 
 /// Computes all roll-ups anew, in the time zone of the store; answers from how many executions. Readers see the old
-/// ones until it is done. On PostgreSQL executions are taken meanwhile; on SQLite they wait.
+/// ones until it is done. On PostgreSQL executions are taken meanwhile; on SQLite whoever
+/// writes gives up after ten seconds.
 ///
 /// # Errors
 /// When the database does not answer: the old ones stay.
