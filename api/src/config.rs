@@ -145,11 +145,14 @@ pub struct IngestConfig {
     pub max_batches: usize,
     /// How long a batch waits for its place; in milliseconds, 1 to 60000. Sixteen for each place may wait.
     pub max_wait_milliseconds: u64,
+    /// How long batches of up to 50 executions that come while others are being stored wait for more, to be stored in one
+    /// transaction; in milliseconds, 0 to 1000. With 0 each has a transaction of its own.
+    pub group_milliseconds: u64,
 }
 
 impl Default for IngestConfig {
     fn default() -> Self {
-        Self { max_batches: 6, max_wait_milliseconds: 1000 }
+        Self { max_batches: 6, max_wait_milliseconds: 1000, group_milliseconds: 5 }
     }
 }
 

@@ -1,24 +1,33 @@
-//! What both ways of taking executions share: how many batches are in work at a time, and what is counted.
+//! What all ways of taking executions share: how many batches are in work at a time, which of them are stored together, and
+//! what is counted.
 //!
 //! Nothing queues without bound. A batch waits for its place for a short time only, and only so many wait; whoever gets
 //! none is told when to try again, and nothing of their batch was taken.
 
+mod group;
+
 use std::mem::take;
+use std::slice;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sopwith_domain::execution::Mode;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tokio::time::timeout;
 
+use self::group::{Groups, Turn};
 use crate::app::Call;
-use crate::app::executions::{Answer, BatchInput, record};
+use crate::app::executions::{Admitted, Answer, BatchInput, Kin, record};
 use crate::config::IngestConfig;
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 
-/// How many batches may wait for each place.
+/// How many batches, or groups of small ones, may wait for each place.
 const WAITING_PER_PLACE: usize = 16;
+/// How many small batches may be in work for each place.
+const SMALL_PER_PLACE: usize = 256;
+/// The most items of a small batch: those share a transaction with others.
+const SMALL: usize = 50;
 /// After how many seconds somebody who got no place is to try again.
 const RETRY_AFTER: u64 = 1;
 
@@ -27,7 +36,10 @@ const RETRY_AFTER: u64 = 1;
 pub struct Intake {
     places: Semaphore,
     waiting: Semaphore,
+    small: Semaphore,
     max_wait: Duration,
+    groups: Groups<Kin, Member>,
+    group_wait: Duration,
     metrics: Arc<Metrics>,
 }
 
@@ -38,30 +50,96 @@ impl Intake {
         Self {
             places: Semaphore::new(config.max_batches),
             waiting: Semaphore::new(config.max_batches * WAITING_PER_PLACE),
+            small: Semaphore::new(config.max_batches * SMALL_PER_PLACE),
             max_wait: Duration::from_millis(config.max_wait_milliseconds),
+            groups: Groups::default(),
+            group_wait: Duration::from_millis(config.group_milliseconds),
             metrics,
         }
     }
 
-    /// Takes a batch; answers for each item in its place.
+    /// Takes a batch; answers for each item in its place. Small batches that come at the same time are stored together: the
+    /// cost of a transaction is shared, and each is answered once all of them are stored. Of one that is alone nothing
+    /// waits.
     ///
     /// # Errors
-    /// Those of [`record`]; `Busy` when too many batches are in work.
-    pub async fn take(&self, call: &Call, batch: &BatchInput) -> Result<Vec<Answer>> {
-        let mut work = InWork { metrics: &self.metrics, mode: batch.mode, count: batch.reports.len() };
-        let Some(_place) = self.place().await else {
-            self.metrics.ingested_over_limit(work.mode, work.settle());
-            return Err(Error::Busy { retry_after: RETRY_AFTER });
-        };
-        let began = Instant::now();
-        let answers = record(call, batch).await.inspect_err(|error| {
-            if matches!(error, Error::Refused(_)) {
-                work.settle();
-            }
+    /// Those of [`Admitted::new`] and [`record`]; `Busy` when too many batches are in work.
+    pub async fn take(self: &Arc<Self>, call: &Call, batch: BatchInput) -> Result<Vec<Answer>> {
+        let (answer, told) = oneshot::channel();
+        let (metrics, items) = (Arc::clone(&self.metrics), batch.reports.len());
+        let mut sender = Sender { metrics, mode: batch.mode, items, began: Instant::now(), answer: Some(answer) };
+        let batch = Admitted::new(call.clone(), batch).inspect_err(|_| {
+            sender.settle();
         })?;
-        work.settle();
-        self.metrics.ingested(batch.mode, &batch.reports, &answers, began.elapsed());
-        Ok(answers)
+        if self.group_wait.is_zero() || items > SMALL {
+            self.store(vec![Member { batch, sender }]).await;
+            return told.await.unwrap_or_else(given_up);
+        }
+        let _small = self.small.try_acquire().map_err(|_| sender.no_place())?;
+        self.join(batch.kin(), items, Member { batch, sender });
+        told.await.unwrap_or_else(given_up)
+    }
+
+    /// Stores a small batch with others, as a task that none of their senders can end.
+    fn join(self: &Arc<Self>, kin: Kin, items: usize, member: Member) {
+        let (intake, turn) = (Arc::clone(self), self.groups.join(&kin, items, member));
+        match turn {
+            Turn::Store(members) => {
+                tokio::spawn(async move { intake.store_on(&kin, members).await });
+            }
+            Turn::Wait => {
+                tokio::spawn(async move {
+                    tokio::time::sleep(intake.group_wait).await;
+                    if let Some(members) = intake.groups.overdue(&kin) {
+                        intake.store_on(&kin, members).await;
+                    }
+                });
+            }
+            Turn::Along => {}
+        }
+    }
+
+    /// Stores a group, and those that formed meanwhile.
+    async fn store_on(&self, kin: &Kin, members: Vec<Member>) {
+        let mut group = Some(members);
+        while let Some(members) = group {
+            self.store(members).await;
+            group = self.groups.next(kin);
+        }
+    }
+
+    async fn store(&self, members: Vec<Member>) {
+        let Some(_place) = self.place().await else {
+            for Member { mut sender, .. } in members {
+                let busy = sender.no_place();
+                sender.tell(Err(busy));
+            }
+            return;
+        };
+        let (batches, senders): (Vec<_>, Vec<_>) = members.into_iter().map(|m| (m.batch, m.sender)).unzip();
+        let together = record(&batches).await;
+        // What is wrong with one batch must not be held against the others.
+        let apart = batches.len() > 1 && matches!(together, Err(Error::Refused(_) | Error::Internal(_)));
+        if apart {
+            for (batch, sender) in batches.iter().zip(senders) {
+                sender.tell(record(slice::from_ref(batch)).await.map(|all| (batch.batch(), all.concat())));
+            }
+            return;
+        }
+        match together {
+            Ok(answers) => {
+                for ((batch, sender), answers) in batches.iter().zip(senders).zip(answers) {
+                    sender.tell(Ok((batch.batch(), answers)));
+                }
+            }
+            // Either it is the only one, or all may be sent again.
+            Err(error) => {
+                let mut error = Some(error);
+                for sender in senders {
+                    sender.tell(Err(error.take().unwrap_or(Error::Unavailable)));
+                }
+            }
+        }
     }
 
     /// Counts items that came with a batch and could not be read: they were rejected as well.
@@ -76,24 +154,60 @@ impl Intake {
     }
 }
 
-/// Records in work. Those of which nothing is known when it ends count as failed: also where it is given up from outside,
-/// when it takes too long.
-struct InWork<'a> {
-    metrics: &'a Metrics,
-    mode: Mode,
-    count: usize,
+fn given_up<T, E>(_: E) -> Result<T> {
+    Err(Error::internal("executions in work were given up"))
 }
 
-impl InWork<'_> {
-    /// Their sender is told what became of them. Answers how many they are.
+/// A batch in work.
+#[derive(Debug)]
+struct Member {
+    batch: Admitted,
+    sender: Sender,
+}
+
+/// Whom to tell what became of a batch, the metrics included. Items of which nothing is known when this ends count as
+/// failed: also where the work is given up from outside, when it takes too long.
+#[derive(Debug)]
+struct Sender {
+    metrics: Arc<Metrics>,
+    mode: Mode,
+    items: usize,
+    began: Instant,
+    answer: Option<oneshot::Sender<Result<Vec<Answer>>>>,
+}
+
+impl Sender {
+    fn tell(mut self, told: Result<(&BatchInput, Vec<Answer>)>) {
+        let told = told.map(|(batch, answers)| {
+            self.settle();
+            self.metrics.ingested(batch.mode, &batch.reports, &answers, self.began.elapsed());
+            answers
+        });
+        if matches!(told, Err(Error::Refused(_))) {
+            self.settle();
+        }
+        if let Some(answer) = self.answer.take() {
+            // Whoever has gone will send it again, and be told that it was taken before.
+            let _ = answer.send(told);
+        }
+    }
+
+    /// The sender is told what became of the items. Answers how many they are.
     fn settle(&mut self) -> usize {
-        take(&mut self.count)
+        take(&mut self.items)
+    }
+
+    /// Counts the items as turned away.
+    fn no_place(&mut self) -> Error {
+        let items = self.settle();
+        self.metrics.ingested_over_limit(self.mode, items);
+        Error::Busy { retry_after: RETRY_AFTER }
     }
 }
 
-impl Drop for InWork<'_> {
+impl Drop for Sender {
     fn drop(&mut self) {
-        self.metrics.ingested_failed(self.mode, self.count);
+        self.metrics.ingested_failed(self.mode, self.items);
     }
 }
 
@@ -103,7 +217,10 @@ mod tests {
 
     fn intake(max_batches: usize) -> Intake {
         let metrics = Metrics::new(crate::metrics::pool_waits().unwrap()).unwrap();
-        Intake::new(&IngestConfig { max_batches, max_wait_milliseconds: 1000 }, Arc::new(metrics))
+        Intake::new(
+            &IngestConfig { max_batches, max_wait_milliseconds: 1000, group_milliseconds: 5 },
+            Arc::new(metrics),
+        )
     }
 
     #[tokio::test(start_paused = true)]

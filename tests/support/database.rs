@@ -32,7 +32,7 @@ pub struct Database {
 }
 
 enum Remains {
-    Directory { _directory: TempDir },
+    Directory { directory: TempDir },
     Postgres { maintenance: &'static str, name: String },
 }
 
@@ -51,13 +51,34 @@ impl Database {
         if backend == Backend::Sqlite {
             let directory = directory();
             let url = format!("sqlite://{}?mode=rwc", directory.path().join("sopwith.db").display());
-            return Ok(Self { url, remains: Remains::Directory { _directory: directory } });
+            return Ok(Self { url, remains: Remains::Directory { directory } });
         }
         let maintenance = postgres::maintenance_url().await?;
         let name = format!("{}empty_{}", *PREFIX, NEXT.fetch_add(1, Ordering::Relaxed));
         let made = execute(maintenance, &format!("CREATE DATABASE {name}")).await;
         made.map_err(|error| Missing::Broken(format!("making a database: {error}")))?;
         Ok(Self { url: with_name(maintenance, &name), remains: Remains::Postgres { maintenance, name } })
+    }
+
+    /// The same once more, while nobody is connected to it.
+    pub async fn copy(&self) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        match &self.remains {
+            Remains::Directory { directory: from } => {
+                let directory = directory();
+                for file in fs::read_dir(from.path()).expect("the directory of a database").flatten() {
+                    fs::copy(file.path(), directory.path().join(file.file_name())).expect("copying a database");
+                }
+                let url = format!("sqlite://{}?mode=rwc", directory.path().join("sopwith.db").display());
+                Self { url, remains: Remains::Directory { directory } }
+            }
+            Remains::Postgres { maintenance, name: from } => {
+                let name = format!("{}copy_{}", *PREFIX, NEXT.fetch_add(1, Ordering::Relaxed));
+                let copied = execute(maintenance, &format!("CREATE DATABASE {name} TEMPLATE {from}")).await;
+                copied.unwrap_or_else(|error| panic!("copying a database: {error}"));
+                Self { url: with_name(maintenance, &name), remains: Remains::Postgres { maintenance, name } }
+            }
+        }
     }
 
     /// As `SOPWITH_DATABASE_URL` takes it.
@@ -72,10 +93,7 @@ impl Database {
         let directory = directory();
         let file = directory.path().join("sopwith.db");
         fs::write(&file, template).expect("copying the template");
-        Self {
-            url: format!("sqlite://{}?mode=rwc", file.display()),
-            remains: Remains::Directory { _directory: directory },
-        }
+        Self { url: format!("sqlite://{}?mode=rwc", file.display()), remains: Remains::Directory { directory } }
     }
 
     async fn postgres(maintenance: &'static str) -> Result<Self, Missing> {

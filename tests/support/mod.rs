@@ -1,5 +1,10 @@
 //! What the tests run on: a real server, over a database of the test's own, on either backend.
-#![allow(dead_code, unused_imports, reason = "one support for all tests: not every part is in use at any time")]
+#![allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "one support for all tests: not every part is in use at any time"
+)]
 
 use std::{
     io::Write,
@@ -25,6 +30,7 @@ pub use client::{Client, Raw, Response, UserError, respond};
 pub use database::{Database, connect};
 pub use keys::{KeyServer, Manner};
 pub use oidc::Provider;
+pub use postgres::{durable, id as postgres_id};
 pub use process::Output;
 pub use prometheus::{Prometheus, installed, promtool};
 pub use server::Server;

@@ -10,7 +10,10 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -21,15 +24,11 @@ use super::{
     process::{self, Process, create, read, tail},
 };
 
+const SETTINGS: [&str; 3] = ["max_connections=300", "listen_addresses=127.0.0.1", "unix_socket_directories="];
 /// Settings of a cluster whose data nobody will miss.
-const SETTINGS: [&str; 6] = [
-    "fsync=off",
-    "full_page_writes=off",
-    "synchronous_commit=off",
-    "max_connections=300",
-    "listen_addresses=127.0.0.1",
-    "unix_socket_directories=",
-];
+const FORGETFUL: [&str; 3] = ["fsync=off", "full_page_writes=off", "synchronous_commit=off"];
+/// Settings of one that works as in earnest, on the memory that such a server would have.
+const DURABLE: [&str; 2] = ["shared_buffers=1GB", "max_wal_size=4GB"];
 const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// Why the tests have no PostgreSQL.
@@ -39,6 +38,19 @@ pub enum Missing {
     NotInstalled(String),
     /// There is one, but it does not work: the tests fail.
     Broken(String),
+}
+
+static IN_EARNEST: AtomicBool = AtomicBool::new(false);
+static SERVER: Mutex<Option<Process>> = Mutex::new(None);
+
+/// Has the cluster that is started keep what it commits, as in earnest.
+pub fn durable() {
+    IN_EARNEST.store(true, Ordering::Relaxed);
+}
+
+/// The process id of the cluster that was started.
+pub fn id() -> Option<u32> {
+    SERVER.lock().expect("nothing panics while it holds this").as_ref().map(Process::id)
 }
 
 /// The URL of the maintenance database, as a superuser; found or started once per test process.
@@ -138,10 +150,11 @@ impl Cluster {
 
     /// Starts the server and waits until it answers. It lives as long as the test process.
     async fn serve(&self, port: u16, url: &str) -> Result<(), String> {
-        static SERVER: Mutex<Option<Process>> = Mutex::new(None);
         let log = process::new_file("postgres");
         let mut command = self.command("postgres");
-        command.args(["-D", "data", "-p", &port.to_string()]).args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
+        let manner: &[&str] = if IN_EARNEST.load(Ordering::Relaxed) { &DURABLE } else { &FORGETFUL };
+        let settings = SETTINGS.iter().chain(manner).flat_map(|setting| ["-c", setting]);
+        command.args(["-D", "data", "-p", &port.to_string()]).args(settings);
         command.stdout(Stdio::null()).stderr(create(&log));
         let fail = |why: &str| Err(format!("{why}:\n{}", tail(&read(&log))));
         // SIGQUIT is its immediate shutdown; SIGKILL would leave shared memory behind.

@@ -5,13 +5,13 @@ mod lookup;
 
 use std::collections::HashMap;
 
-use sopwith_domain::access::{Action, Resource};
+use sopwith_domain::access::{Action, Permission, Permit, Resource};
 use sopwith_domain::error::Refusal;
 use sopwith_domain::execution::{
     MAX_CLOCK_LEAD, Merged, Mode, Rejection, RejectionCode, Report, Run, Severity, VersionSource, Violation,
     check_span, clock_lead,
 };
-use sopwith_domain::ids::{ExecutionId, VersionId};
+use sopwith_domain::ids::{ExecutionId, PersonId, VersionId};
 use sopwith_domain::time::Timestamp;
 
 use self::lookup::Lookup;
@@ -69,91 +69,147 @@ impl Answer {
     }
 }
 
-/// Takes a batch; answers for each item in its place.
-///
-/// # Errors
-/// `Forbidden` without the permission or for another source; `Invalid` for more than [`MAX_BATCH`] items.
-pub async fn record(call: &Call, input: &BatchInput) -> Result<Vec<Answer>> {
-    retry(|| record_once(call, input)).await
+/// A batch that may be taken, with the request that brought it.
+#[derive(Debug)]
+pub struct Admitted {
+    call: Call,
+    batch: BatchInput,
+    /// How far the sender's clock is ahead, in microseconds.
+    lead: i64,
 }
 
-async fn record_once(call: &Call, input: &BatchInput) -> Result<Vec<Answer>> {
-    let permit = call.permit(Action::RecordExecutions, Resource::Organisation)?;
-    if call.actor.source.as_deref() != Some(&input.source) {
-        return Err(Refusal::forbidden("your token is not bound to this source").into());
+impl Admitted {
+    /// Lets a batch in.
+    ///
+    /// # Errors
+    /// `Forbidden` without the permission or for another source; `Invalid` for more than [`MAX_BATCH`] items, or for a
+    /// clock that cannot be put right.
+    pub fn new(call: Call, batch: BatchInput) -> Result<Self> {
+        permit(&call)?;
+        if call.actor.source.as_deref() != Some(&batch.source) {
+            return Err(Refusal::forbidden("your token is not bound to this source").into());
+        }
+        if batch.reports.len() > MAX_BATCH {
+            return Err(Refusal::invalid("executions", format!("at most {MAX_BATCH} executions")).into());
+        }
+        let lead = clock_lead(batch.sent_at, call.now);
+        if lead > MAX_CLOCK_LEAD {
+            return Err(Refusal::invalid("sentAt", "this lies more than a day in the future").into());
+        }
+        Ok(Self { call, batch, lead })
     }
-    if input.reports.len() > MAX_BATCH {
-        return Err(Refusal::invalid("executions", format!("at most {MAX_BATCH} executions")).into());
+
+    /// The batch.
+    #[must_use]
+    pub fn batch(&self) -> &BatchInput {
+        &self.batch
     }
-    let lead = clock_lead(input.sent_at, call.now);
-    if lead > MAX_CLOCK_LEAD {
-        return Err(Refusal::invalid("sentAt", "this lies more than a day in the future").into());
+
+    /// What those have in common that can be stored in one transaction: who sends them, and what for.
+    #[must_use]
+    pub fn kin(&self) -> Kin {
+        let may_create = self.call.actor.may(Permission::ProcessWrite, None);
+        Kin { person: self.call.actor.person, may_create, source: self.batch.source.clone(), mode: self.batch.mode }
     }
-    let corrected = |sent: &Report| {
-        let mut report = sent.clone();
-        report.correct_clock(lead);
-        report
-    };
-    let reports: Vec<Report> = input.reports.iter().map(corrected).collect();
+}
+
+/// See [`Admitted::kin`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Kin {
+    person: PersonId,
+    may_create: bool,
+    source: String,
+    mode: Mode,
+}
+
+fn permit(call: &Call) -> Result<Permit> {
+    call.permit(Action::RecordExecutions, Resource::Organisation)
+}
+
+/// Takes batches that are kin in one transaction, as if they came one after the other; answers for each item of each in
+/// its place.
+///
+/// # Errors
+/// When the database does not answer; nothing of any was taken then.
+pub async fn record(batches: &[Admitted]) -> Result<Vec<Vec<Answer>>> {
+    let Some(first) = batches.first() else { return Ok(Vec::new()) };
+    retry(|| record_once(first, batches)).await
+}
+
+/// A report as it was sent, and with its times corrected.
+struct Sent<'a> {
+    by: &'a Admitted,
+    sent: &'a Report,
+    report: Report,
+}
+
+impl<'a> Sent<'a> {
+    fn of(by: &'a Admitted) -> impl Iterator<Item = Self> {
+        by.batch.reports.iter().map(move |sent| {
+            let mut report = sent.clone();
+            report.correct_clock(by.lead);
+            Self { by, sent, report }
+        })
+    }
+}
+
+async fn record_once(first: &Admitted, batches: &[Admitted]) -> Result<Vec<Vec<Answer>>> {
+    let permit = permit(&first.call)?;
+    let (store, BatchInput { source, mode, .. }) = (&first.call.store, &first.batch);
+    let all: Vec<Sent> = batches.iter().flat_map(Sent::of).collect();
     // Nothing is looked up for those that are not fit to be taken.
-    let fit: Vec<&Report> = reports.iter().filter(|report| report.check(call.now).is_ok()).collect();
+    let fit: Vec<&Report> = all.iter().filter(|s| s.report.check(s.by.call.now).is_ok()).map(|s| &s.report).collect();
     let run_ids: Vec<&str> = fit.iter().map(|report| report.run_id.as_str()).collect();
     // An event that was fit before is the same event still, so these are looked up for all that could be stored.
-    let event_ids: Vec<&str> = reports.iter().map(|r| r.event_id.as_str()).filter(|id| !id.contains('\0')).collect();
-    let tx = call.store.begin().await?;
-    let runs = stored::runs(&tx, &input.source, &run_ids).await?;
+    let event_ids: Vec<&str> = all.iter().map(|s| s.sent.event_id.as_str()).filter(|id| !id.contains('\0')).collect();
+    let tx = store.begin().await?;
+    let runs = stored::runs(&tx, source, &run_ids).await?;
     let mut taking = Taking {
-        lookup: Lookup::load(&tx, call, &input.source, &fit, &runs).await?,
-        taken: stored::fingerprints(&tx, &input.source, &event_ids).await?,
+        lookup: Lookup::load(&tx, &first.call, source, &fit, &runs).await?,
+        taken: stored::fingerprints(&tx, source, &event_ids).await?,
         runs,
         changed: HashMap::new(),
         events: Vec::new(),
-        mode: input.mode,
-        now: call.now,
+        mode: *mode,
     };
-    let answers: Vec<Answer> =
-        input.reports.iter().zip(&reports).map(|(sent, report)| taking.take(sent, report)).collect();
+    let mut answers = all.iter().map(|sent| taking.take(sent)).collect::<Vec<_>>().into_iter();
+    let answers = batches.iter().map(|by| answers.by_ref().take(by.batch.reports.len()).collect()).collect();
     let Taking { mut lookup, changed, mut events, .. } = taking;
     // In one order in every batch, so that two with the same events wait for each other rather than deadlock.
     events.sort_by(|a, b| a.id.cmp(&b.id));
-    let entries = lookup.create_missing(&tx, call, &permit, &input.source).await?;
+    let entries = lookup.create_missing(&tx, &permit, source).await?;
     let mut runs: Vec<RunToStore> = changed.into_values().map(|run| lookup.resolve(run)).collect::<Result<_>>()?;
     runs.sort_by_key(|run| run.id);
-    let (source, mode, received_at) = (input.source.as_str(), input.mode, call.now);
-    stored::write(
-        &tx,
-        &permit,
-        call.store.zone(),
-        &Batch { source, mode, received_at, clock_lead: lead, runs, events },
-    )
-    .await?;
+    stored::write(&tx, &permit, store.zone(), &Batch { source, mode: *mode, runs, events }).await?;
     audit::append(&tx, entries).await?;
     tx.commit().await?;
     Ok(answers)
 }
 
-/// A run that this batch made or changed.
+/// A run that these batches made or changed.
 struct Changed {
     id: ExecutionId,
     stored: Option<Stored>,
     run_id: String,
     run: Run,
+    clock_lead: i64,
+    received_at: Timestamp,
 }
 
-/// A batch being taken.
-struct Taking {
-    lookup: Lookup,
+/// Batches being taken.
+struct Taking<'a> {
+    lookup: Lookup<'a>,
     taken: HashMap<String, String>,
     runs: HashMap<String, StoredRun>,
     changed: HashMap<String, Changed>,
     events: Vec<Event>,
     mode: Mode,
-    now: Timestamp,
 }
 
-impl Taking {
-    /// Takes an item: as it was sent, and with its times corrected.
-    fn take(&mut self, sent: &Report, report: &Report) -> Answer {
+impl<'a> Taking<'a> {
+    fn take(&mut self, item: &'a Sent) -> Answer {
+        let Sent { by, sent, report } = item;
+        let call = &by.call;
         // The fingerprint is of what was sent: the same event sent again later is the same.
         let fingerprint = hex::encode(sent.fingerprint());
         match self.taken.get(&sent.event_id) {
@@ -161,23 +217,24 @@ impl Taking {
             Some(_) => return Answer::Conflict,
             None => {}
         }
-        match report.check(self.now).and_then(|()| self.lookup.check(report)).and_then(|()| self.merge(report)) {
+        match report.check(call.now).and_then(|()| self.lookup.check(report)).and_then(|()| self.merge(by, report)) {
             Ok(answer) => {
-                self.lookup.note(report);
+                self.lookup.note(call, report);
                 self.taken.insert(report.event_id.clone(), fingerprint.clone());
                 let (id, run_id) = (report.event_id.clone(), report.run_id.clone());
-                self.events.push(Event { id, fingerprint, run_id, occurred_at: report.occurred_at });
+                let (occurred_at, received_at) = (report.occurred_at, call.now);
+                self.events.push(Event { id, fingerprint, run_id, occurred_at, received_at });
                 answer
             }
             Err(rejection) => Answer::Rejected(rejection),
         }
     }
 
-    fn merge(&mut self, report: &Report) -> std::result::Result<Answer, Rejection> {
-        let (id, stored, mut run) = match (self.changed.get(&report.run_id), self.runs.get(&report.run_id)) {
-            (Some(changed), _) => (changed.id, changed.stored, changed.run.clone()),
-            (None, Some(found)) => (found.id, Some(found.stored), found.run.clone()),
-            (None, None) => (ExecutionId(new_id()), None, Run::default()),
+    fn merge(&mut self, by: &Admitted, report: &Report) -> std::result::Result<Answer, Rejection> {
+        let (id, stored, lead, mut run) = match (self.changed.get(&report.run_id), self.runs.get(&report.run_id)) {
+            (Some(changed), _) => (changed.id, changed.stored, changed.clock_lead, changed.run.clone()),
+            (None, Some(found)) => (found.id, Some(found.stored), found.stored.clock_lead, found.run.clone()),
+            (None, None) => (ExecutionId(new_id()), None, 0, Run::default()),
         };
         if let Some(other) = stored.map(|stored| stored.mode).filter(|mode| *mode != self.mode) {
             let why = format!("this run was begun as {other}");
@@ -187,8 +244,9 @@ impl Taking {
         check_span(run.started_at, run.finished_at)?;
         self.lookup.check_run(&run)?;
         if merged != Merged::Stale {
-            let run_id = report.run_id.clone();
-            self.changed.insert(run_id.clone(), Changed { id, stored, run_id, run });
+            let (run_id, clock_lead) = (report.run_id.clone(), Ord::max(lead, by.lead));
+            let changed = Changed { id, stored, run_id: run_id.clone(), run, clock_lead, received_at: by.call.now };
+            self.changed.insert(run_id, changed);
         }
         Ok(match merged {
             Merged::Created => Answer::Created(id),

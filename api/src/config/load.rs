@@ -117,6 +117,7 @@ impl Config {
                 (1..=60_000).contains(&self.ingest.max_wait_milliseconds),
                 "from 1 to 60000",
             ),
+            ("ingest.group_milliseconds", self.ingest.group_milliseconds <= 1000, "from 0 to 1000"),
             (
                 "dashboard.session_max_seconds",
                 (60..=7 * A_DAY).contains(&self.dashboard.session_max_seconds),

@@ -13,7 +13,7 @@ use super::incident::{self, Incidents};
 use super::{Importer, open, progress, show};
 use crate::app::Call;
 use crate::app::access::{self, TeamInput};
-use crate::app::executions::{self, Answer, BatchInput, MAX_BATCH};
+use crate::app::executions::{self, Admitted, Answer, BatchInput, MAX_BATCH};
 use crate::app::processes::{self as process_app, ProcessInput};
 use crate::cli::CliError;
 use crate::error::Result;
@@ -182,10 +182,12 @@ pub async fn send(
             break;
         }
         let batch = BatchInput { source: source.to_owned(), mode: Mode::Backfill, sent_at: None, reports };
-        for (report, answer) in batch.reports.iter().zip(executions::record(&call(), &batch).await?) {
+        let batch = [Admitted::new(call(), batch)?];
+        let told = executions::record(&batch).await?.concat();
+        progress.inc(told.len() as u64);
+        for (report, answer) in batch[0].batch().reports.iter().zip(told) {
             answers.count(report, answer);
         }
-        progress.inc(batch.reports.len() as u64);
     }
     progress.finish_and_clear();
     Ok(answers)

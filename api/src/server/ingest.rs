@@ -151,8 +151,9 @@ impl Sender {
             person.get_or_init(|| actor.person);
             let request_id = id.as_str().to_owned();
             let call = Call { store: edge.store.clone(), actor, now, via: Via::Api, request_id };
-            let answers = edge.intake.take(&call, &batch).await?;
-            edge.intake.unreadable(batch.mode, unread);
+            let mode = batch.mode;
+            let answers = edge.intake.take(&call, batch).await?;
+            edge.intake.unreadable(mode, unread);
             Ok::<_, Error>(answers)
         };
         let limited = timeout(self.edge.deadline, self.statements.clone().scope(run));

@@ -20,7 +20,7 @@ use crate::store::teams::NewTeam;
 use crate::store::{Connection, Uuid, people, processes, sops, teams};
 
 /// What is known of what a batch names.
-pub(super) struct Lookup {
+pub(super) struct Lookup<'a> {
     processes: HashMap<String, ProcessId>,
     /// SOPs by code, each with its process.
     sops: HashMap<String, (SopId, ProcessId)>,
@@ -29,12 +29,13 @@ pub(super) struct Lookup {
     times: BTreeMap<Uuid, Vec<InForce>>,
     people: HashMap<String, PersonId>,
     may_create: bool,
-    missing_processes: BTreeSet<String>,
-    missing_teams: BTreeSet<String>,
-    actors: BTreeMap<String, ActorRef>,
+    /// What is named for the first time, with the request that did.
+    missing_processes: BTreeMap<String, &'a Call>,
+    missing_teams: BTreeMap<String, &'a Call>,
+    actors: BTreeMap<String, (&'a Call, ActorRef)>,
 }
 
-impl Lookup {
+impl<'a> Lookup<'a> {
     /// Looks up what these reports name, and what the runs that they belong to have named before.
     pub(super) async fn load(
         db: &impl Connection,
@@ -71,8 +72,8 @@ impl Lookup {
             times,
             people: known.into_iter().map(|p| (p.subject, PersonId(p.id))).collect(),
             may_create: call.actor.may(Permission::ProcessWrite, None),
-            missing_processes: BTreeSet::new(),
-            missing_teams: BTreeSet::new(),
+            missing_processes: BTreeMap::new(),
+            missing_teams: BTreeMap::new(),
             actors: BTreeMap::new(),
         })
     }
@@ -107,16 +108,20 @@ impl Lookup {
     }
 
     /// Notes what is to be made for a report that was taken.
-    pub(super) fn note(&mut self, report: &Report) {
+    pub(super) fn note(&mut self, call: &'a Call, report: &Report) {
         let missing = |key: &&String, known: bool| !known && is_key(key);
         let process = report.process.as_ref().filter(|key| missing(key, self.processes.contains_key(*key)));
         let team = report.team.as_ref().filter(|key| missing(key, self.teams.contains_key(*key)));
-        self.missing_processes.extend(process.cloned());
-        self.missing_teams.extend(team.cloned());
+        if let Some(key) = process {
+            self.missing_processes.entry(key.clone()).or_insert(call);
+        }
+        if let Some(key) = team {
+            self.missing_teams.entry(key.clone()).or_insert(call);
+        }
         if let Some(actor) = &report.actor
             && !self.people.contains_key(&actor.subject)
         {
-            self.actors.insert(actor.subject.clone(), actor.clone());
+            self.actors.insert(actor.subject.clone(), (call, actor.clone()));
         }
     }
 
@@ -138,12 +143,11 @@ impl Lookup {
     pub(super) async fn create_missing(
         &mut self,
         db: &impl Connection,
-        call: &Call,
         permit: &Permit,
         source: &str,
     ) -> Result<Vec<NewEntry>> {
         let mut entries = Vec::new();
-        for key in std::mem::take(&mut self.missing_teams) {
+        for (key, call) in std::mem::take(&mut self.missing_teams) {
             let code_prefix = teams::free_prefix(db, &key).await?;
             let told = json!({"key": key, "name": key, "codePrefix": code_prefix, "source": source});
             let new = NewTeam { id: TeamId(new_id()), key: key.clone(), name: key.clone(), code_prefix };
@@ -151,7 +155,7 @@ impl Lookup {
             entries.push(record::plain(call, "team.created", team, Some(team), told));
             self.teams.insert(key, team);
         }
-        for key in std::mem::take(&mut self.missing_processes) {
+        for (key, call) in std::mem::take(&mut self.missing_processes) {
             let description = format!("First seen in executions from {source}.");
             let input = ProcessInput { name: key.clone(), key: key.clone(), description, owner: None, team: None };
             let process = ProcessId(new_id());
@@ -161,7 +165,7 @@ impl Lookup {
             entries.push(record::plain(call, "process.created", process, None, told));
             self.processes.insert(key, process);
         }
-        for (subject, actor) in std::mem::take(&mut self.actors) {
+        for (subject, (call, actor)) in std::mem::take(&mut self.actors) {
             let profile = Profile {
                 issuer: issuer(source),
                 subject: subject.clone(),
@@ -180,7 +184,7 @@ impl Lookup {
 
     /// A run with everything that it names in the place of names.
     pub(super) fn resolve(&self, changed: Changed) -> Result<RunToStore> {
-        let Changed { id, stored, run_id, run } = changed;
+        let Changed { id, stored, run_id, run, clock_lead, received_at } = changed;
         let of_sop = run.sop.as_ref().and_then(|code| self.sops.get(code));
         let of_process = run.process.as_ref().and_then(|key| self.processes.get(key)).copied();
         let process = of_sop.map(|(_, process)| *process).or(of_process);
@@ -198,6 +202,8 @@ impl Lookup {
             team: run.team.as_ref().and_then(|key| self.teams.get(key)).copied(),
             actor: run.actor.as_ref().and_then(|actor| self.people.get(&actor.subject)).copied(),
             found: version.found,
+            clock_lead,
+            received_at,
             run,
         })
     }

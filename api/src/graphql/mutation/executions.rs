@@ -96,7 +96,7 @@ impl ExecutionMutation {
             reports: input.executions.into_iter().map(Into::into).collect(),
         };
         let intake = ctx.data_unchecked::<Arc<Intake>>();
-        let (answers, user_errors) = settle(intake.take(call, &batch).await)?;
+        let (answers, user_errors) = settle(intake.take(call, batch).await)?;
         let results = answers.map(|answers| (0..).zip(answers).map(|(index, answer)| show(index, answer)).collect());
         Ok(ExecutionsRecordPayload { results, user_errors })
     }

@@ -44,6 +44,10 @@ pub struct RunToStore {
     pub actor: Option<PersonId>,
     /// Violations that the service found itself.
     pub found: Vec<Violation>,
+    /// How far times of it were moved back at the most, in microseconds.
+    pub clock_lead: i64,
+    /// When it was told of last.
+    pub received_at: Timestamp,
 }
 
 /// An event that was taken.
@@ -57,6 +61,8 @@ pub struct Event {
     pub run_id: String,
     /// When it happened, where it said so.
     pub occurred_at: Option<Timestamp>,
+    /// When it was received.
+    pub received_at: Timestamp,
 }
 
 /// What a batch brings.
@@ -66,10 +72,6 @@ pub struct Batch<'a> {
     pub source: &'a str,
     /// What it is for.
     pub mode: Mode,
-    /// When it was received.
-    pub received_at: Timestamp,
-    /// How far times were moved back, in microseconds.
-    pub clock_lead: i64,
     /// Runs that it made or changed.
     pub runs: Vec<RunToStore>,
     /// Events that it brought.
@@ -135,14 +137,13 @@ async fn replace_parts(db: &impl Connection, backend: DbBackend, batch: &Batch<'
 
 fn event_rows(batch: &Batch, events: &[Event]) -> Rows {
     let texts = |part: fn(&Event) -> &str| Column::Texts(events.iter().map(|e| part(e).to_owned()).collect());
-    let same = |value: i64| Column::Numbers(vec![value; events.len()]);
     Rows::default()
         .with("source", Column::Texts(vec![batch.source.to_owned(); events.len()]))
         .with("event_id", texts(|e| &e.id))
         .with("fingerprint", texts(|e| &e.fingerprint))
         .with("run_id", texts(|e| &e.run_id))
         .with("occurred_at", Column::MaybeNumbers(events.iter().map(|e| micros(e.occurred_at)).collect()))
-        .with("received_at", same(batch.received_at.micros()))
+        .with("received_at", Column::Numbers(events.iter().map(|e| e.received_at.micros()).collect()))
 }
 
 fn row(batch: &Batch, new: &RunToStore) -> Result<ExecutionRow> {
@@ -163,8 +164,8 @@ fn row(batch: &Batch, new: &RunToStore) -> Result<ExecutionRow> {
         started_at: micros(run.started_at),
         finished_at: micros(run.finished_at),
         occurred_at: micros(run.occurred_at),
-        received_at: batch.received_at.micros(),
-        clock_lead: new.stored.map_or(batch.clock_lead, |stored| Ord::max(stored.clock_lead, batch.clock_lead)),
+        received_at: new.received_at.micros(),
+        clock_lead: new.clock_lead,
         outcome: run.outcome.map(|o| o.as_str().to_owned()),
         adherence: run.adherence.map_or("UNKNOWN", |a| a.as_str()).to_owned(),
         errors: run.errors.unwrap_or(0),

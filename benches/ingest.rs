@@ -1,0 +1,93 @@
+//! How fast executions are taken, beside how fast the same rows go into the same tables of the same database.
+
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use crate::executions::Execution;
+use crate::report::{Must, digits, line};
+use crate::site::{CLIENTS, Site, batch, post, taken};
+use crate::{Arguments, cost, raw};
+
+/// Executions of a batch.
+pub const BATCH: usize = 500;
+/// Clients that send single mutations.
+const SINGLE_CLIENTS: usize = 32;
+/// Both sides are measured in turn, so that whatever else the machine does hits both.
+const ROUNDS: u64 = 3;
+
+pub async fn measure(site: &mut Site, arguments: &Arguments) {
+    let each = arguments.ingest.div_ceil(ROUNDS);
+    let (mut here, mut beside, mut cpu, mut until) = (0.0, 0.0, 0.0, 0.0);
+    for round in 0..ROUNDS {
+        let all: Vec<_> = (0..each).map(|n| Execution::new(n, each, site.sops, site.now)).collect();
+        let series = format!("round-{round}");
+        let before = site.work().cpu();
+        let began = Instant::now();
+        let bodies = all.chunks(BATCH).map(|chunk| (batch(&series, chunk), chunk.len())).collect();
+        let took = send(site, bodies).await;
+        here += took;
+        site.compacted().await;
+        until += began.elapsed().as_secs_f64();
+        cpu += site.work().cpu() - before;
+        beside += raw::insert(site, &series, each).await;
+    }
+    let total = (each * ROUNDS) as f64;
+    let (here, beside) = (total / here, total / beside);
+    let what = format!("executions per second, in batches of {BATCH}, beside the rows alone");
+    line(&what, &digits(here), &digits(beside), here / beside, Must::AtLeast(0.5));
+    let per = |seconds: f64| format!("{} µs", digits(seconds / total * 1e6));
+    line("CPU per execution, compacted; and time", &per(cpu), &per(until), cpu / until, Must::Nothing);
+
+    let together = singles(site, arguments.seconds, "together").await;
+    site.restart(Some(("SOPWITH_INGEST__GROUP_MILLISECONDS", "0"))).await;
+    let apart = singles(site, arguments.seconds, "apart").await;
+    site.restart(None).await;
+    let what = format!("single mutations per second by {SINGLE_CLIENTS} clients, beside one commit each");
+    line(&what, &digits(together), &digits(apart), together / apart, Must::AtLeast(10.0));
+    println!("\n(the service's peak memory so far: {:.0} MB)\n", cost::peak_megabytes(site.work().server));
+}
+
+/// Sends bodies by several clients at once; answers how many seconds that took.
+pub async fn send(site: &Site, bodies: Vec<(Vec<u8>, usize)>) -> f64 {
+    let began = Instant::now();
+    let mut shares: Vec<Vec<_>> = (0..CLIENTS).map(|_| Vec::new()).collect();
+    for (n, body) in bodies.into_iter().enumerate() {
+        shares[n % CLIENTS].push(body);
+    }
+    let mut clients = JoinSet::new();
+    for share in shares {
+        let requests: Vec<_> =
+            share.into_iter().map(|(body, items)| (post(&site.world, &site.token, body), items)).collect();
+        clients.spawn(async move {
+            for (request, items) in requests {
+                taken(&request.send().await.unwrap().text().await.unwrap(), items);
+            }
+        });
+    }
+    clients.join_all().await;
+    began.elapsed().as_secs_f64()
+}
+
+/// Single mutations in a second.
+async fn singles(site: &Site, seconds: u64, series: &str) -> f64 {
+    let (began, limit) = (Instant::now(), Duration::from_secs(seconds));
+    let mut clients = JoinSet::new();
+    for client in 0..SINGLE_CLIENTS {
+        let (raw, token, now, sops, series) =
+            (site.world.raw(), site.token.clone(), site.now, site.sops, format!("{series}-{client}"));
+        clients.spawn(async move {
+            let mut sent = 0;
+            while began.elapsed() < limit {
+                let body = batch(&series, &[Execution::new(sent, 1_000_000, sops, now)]);
+                let request = raw.http.post(raw.url("/graphql")).bearer_auth(&token);
+                let answer = request.header("content-type", "application/json").body(body).send().await.unwrap();
+                taken(&answer.text().await.unwrap(), 1);
+                sent += 1;
+            }
+            sent
+        });
+    }
+    let sent: u64 = clients.join_all().await.into_iter().sum();
+    sent as f64 / began.elapsed().as_secs_f64()
+}
