@@ -5,6 +5,7 @@ mod bulk;
 mod chaos;
 mod clock;
 pub mod figures;
+mod forms;
 mod group;
 mod order;
 mod reach;

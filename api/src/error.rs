@@ -21,6 +21,10 @@ pub enum Error {
         /// When to try again, in seconds.
         retry_after: u64,
     },
+    /// Roll-ups were computed anew, in another form, after this process was started. Those that were started since can
+    /// answer.
+    #[error("figures are kept in another form than this process was started for: it has to be started anew")]
+    Outdated,
     /// A fault. The text is for the log only.
     #[error("internal error")]
     Internal(String),

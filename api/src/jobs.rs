@@ -152,13 +152,16 @@ impl Work {
     }
 }
 
-/// Compares roll-ups and executions where that was not done for a day, by any replica; answers whether it did.
+/// Compares roll-ups and executions where that was not done for a day, and no other replica is at it; answers whether
+/// it did.
 async fn verify(means: &Means, now: Timestamp) -> Result<u64> {
-    let (checked_at, _) = rollups::last_check(means.store.read()).await?;
-    if checked_at.is_some_and(|at| now.since(at) < DAY) {
+    if !rollups::claim(&means.store, DAY, now).await? {
         return Ok(0);
     }
-    let Verified { drift, rows, .. } = rollups::verify(&means.store, now).await?;
+    let found = rollups::verify(&means.store, now).await;
+    rollups::release(&means.store, now).await?;
+    // Where they were computed anew meanwhile, they are compared the next time.
+    let Some(Verified { drift, rows, .. }) = found? else { return Ok(0) };
     if drift > 0 {
         tracing::error!(drift, rows, "the roll-ups differ from the executions: run 'sopwith rollup rebuild'");
     }

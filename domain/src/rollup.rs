@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::calendar::{Grain, Zone};
 use crate::execution::{Adherence, Outcome, Satisfaction, SatisfactionBy, VersionSource};
-use crate::stats::histogram::{Change, CountError, Histogram};
+use crate::stats::histogram::{Change, Histogram, TooMany};
 use crate::time::{DAY, Timestamp};
 
 pub use binary::Malformed;
@@ -151,7 +151,7 @@ impl Aggregate {
     ///
     /// # Errors
     /// When there would be more runs than can be counted.
-    pub fn merge(&mut self, other: &Self) -> Result<(), CountError> {
+    pub fn merge(&mut self, other: &Self) -> Result<(), TooMany> {
         self.completed.merge(&other.completed)?;
         self.abandoned.merge(&other.abandoned)?;
         self.tally.add(&other.tally);
@@ -193,7 +193,7 @@ impl Delta {
     ///
     /// # Errors
     /// When there would be more runs than can be counted.
-    pub fn add(&mut self, zone: Zone, key: Key, facts: &Facts) -> Result<(), CountError> {
+    pub fn add(&mut self, zone: Zone, key: Key, facts: &Facts) -> Result<(), TooMany> {
         self.note(key, zone.start(Grain::Hour, facts.cohort()), Aggregate::of(facts))
     }
 
@@ -201,7 +201,7 @@ impl Delta {
     ///
     /// # Errors
     /// When there would be more runs than can be counted.
-    pub fn remove(&mut self, zone: Zone, key: Key, facts: &Facts) -> Result<(), CountError> {
+    pub fn remove(&mut self, zone: Zone, key: Key, facts: &Facts) -> Result<(), TooMany> {
         self.note(key, zone.start(Grain::Hour, facts.cohort()), Aggregate::of(facts).inverse())
     }
 
@@ -209,7 +209,7 @@ impl Delta {
     ///
     /// # Errors
     /// When there would be more runs than can be counted.
-    pub fn merge(&mut self, other: Self) -> Result<(), CountError> {
+    pub fn merge(&mut self, other: Self) -> Result<(), TooMany> {
         other.0.into_iter().try_for_each(|((key, hour), aggregate)| self.note(key, hour, aggregate))
     }
 
@@ -224,7 +224,7 @@ impl Delta {
         self.0.is_empty()
     }
 
-    fn note(&mut self, key: Key, hour: Timestamp, aggregate: Aggregate) -> Result<(), CountError> {
+    fn note(&mut self, key: Key, hour: Timestamp, aggregate: Aggregate) -> Result<(), TooMany> {
         use std::collections::btree_map::Entry;
         match self.0.entry((key, hour)) {
             Entry::Vacant(place) if !aggregate.is_empty() => {

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::support::{Backend, World};
 
-/// Every row of every table, as a line; but for the roll-ups, which a job moves about on its own.
+/// Every row of every table, as a line. Of the roll-ups, which a job moves about on its own, it says how many deltas were
+/// ever appended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dump(BTreeSet<String>);
 
@@ -17,21 +18,25 @@ const SQLITE: &str = r#"SELECT group_concat(part, ' UNION ALL ') FROM (
 const POSTGRES: &str = r#"SELECT string_agg(
         'SELECT ''' || table_name || ': '' || t::text AS line FROM "' || table_name || '" t', ' UNION ALL ')
     FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"#;
+/// How many deltas were ever appended; on PostgreSQL those that were taken back count, too.
+const SQLITE_APPENDED: &str = "SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'rollup_delta'), 0)";
+const POSTGRES_APPENDED: &str = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM rollup_delta_id_seq";
 
 impl Dump {
     /// What the database holds now.
     pub async fn take(world: &World) -> Self {
-        let (all_tables, join) = match world.backend {
-            Backend::Sqlite => (SQLITE, "group_concat(line, char(31))"),
-            Backend::Postgres => (POSTGRES, "string_agg(line, chr(31))"),
+        let (all_tables, join, appended) = match world.backend {
+            Backend::Sqlite => (SQLITE, "group_concat(line, char(31))", SQLITE_APPENDED),
+            Backend::Postgres => (POSTGRES, "string_agg(line, chr(31))", POSTGRES_APPENDED),
         };
         let tables = world.query_text(all_tables).await;
         let lines = world.query_text(&format!("SELECT {join} FROM ({tables}) AS everything")).await;
-        let lines: BTreeSet<String> =
+        let mut lines: BTreeSet<String> =
             lines.split('\u{1f}').filter(|line| !line.starts_with("rollup")).map(str::to_owned).collect();
         for table in ["person: ", "role_grant: ", "sop: ", "version: ", "content: ", "audit_entry: ", "audit_head: "] {
             assert!(lines.iter().any(|line| line.starts_with(table)), "the dump lacks {table}");
         }
+        lines.insert(format!("deltas appended: {}", world.query_i64(appended).await));
         Self(lines)
     }
 

@@ -77,11 +77,18 @@ both! {
             assert_eq!(reporter.send("BACKFILL", &[item(at, at)]).await[0]["status"], "CREATED");
             assert_eq!(reporter.run(&place.manager, at).await["startedAt"], at);
         }
-        let buckets = "{ hour: figures(bucket: HOUR) { bucketStart } day: figures(bucket: DAY) { bucketStart }
-            week: figures(bucket: WEEK) { bucketStart } month: figures(bucket: MONTH) { bucketStart } }";
+        // Hours are given of a bounded time: of three months around each run.
+        let hours = |name: &str, from: &str, to: &str| format!("{name}: figures(bucket: HOUR, \
+            filter: {{from: \"{from}T00:00:00Z\", to: \"{to}T00:00:00Z\"}}) {{ bucketStart }}");
+        let buckets = format!("{{ {} {} {} day: figures(bucket: DAY) {{ bucketStart }}
+            week: figures(bucket: WEEK) {{ bucketStart }} month: figures(bucket: MONTH) {{ bucketStart }} }}",
+            hours("sixties", "1969-11-01", "1970-02-01"), hours("eighties", "1987-05-01", "1987-08-01"),
+            hours("tens", "2010-01-01", "2010-04-01"));
+        let buckets = buckets.as_str();
         let before = place.manager.ok(buckets, json!({})).await;
         let starts = |of: &str| before[of].as_array().unwrap().iter().map(|f| text(&f["bucketStart"])).collect::<Vec<_>>();
-        assert_eq!(starts("hour"), ["1969-12-31T23:00:00Z", "1987-06-05T04:00:00Z", "2010-02-03T04:00:00Z"]);
+        assert_eq!(["sixties", "eighties", "tens"].map(starts).concat(),
+            ["1969-12-31T23:00:00Z", "1987-06-05T04:00:00Z", "2010-02-03T04:00:00Z"]);
         assert_eq!(starts("day"), ["1969-12-31T00:00:00Z", "1987-06-05T00:00:00Z", "2010-02-03T00:00:00Z"]);
         assert_eq!(starts("week"), ["1969-12-29T00:00:00Z", "1987-06-01T00:00:00Z", "2010-02-01T00:00:00Z"]);
         assert_eq!(starts("month"), ["1969-12-01T00:00:00Z", "1987-06-01T00:00:00Z", "2010-02-01T00:00:00Z"]);

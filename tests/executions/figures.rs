@@ -363,6 +363,22 @@ async fn compare(who: &Client, runs: &[Run], dimensions: &[&str], bucket: Option
     assert_eq!(found.len(), expected.len(), "no more groups than there are: {dimensions:?} {bucket:?}");
 }
 
+/// The same by the hour, of the whole time, as much of it at once as is given.
+async fn compare_hours(who: &Client, runs: &[Run], dimensions: &[&str]) {
+    let at = |run: &Run| run.started.or(run.finished).unwrap();
+    let (mut from, last) = (runs.iter().map(at).min().unwrap(), runs.iter().map(at).max().unwrap());
+    let mut compared = 0;
+    while from <= last {
+        let to = from + Duration::days(92);
+        let within: Vec<Run> = runs.iter().filter(|run| (from..to).contains(&at(run))).cloned().collect();
+        let micros = |at: DateTime<Utc>| at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+        compare(who, &within, dimensions, Some("HOUR"), json!({"from": micros(from), "to": micros(to)})).await;
+        compared += within.len();
+        from = to;
+    }
+    assert_eq!(compared, runs.len());
+}
+
 /// Two processes with SOPs, one of them with two versions, and one without.
 async fn work(place: &Place) -> Vec<Work> {
     let first = published(place, "Reset a password").await;
@@ -400,10 +416,11 @@ both! {
         for dimensions in [&[][..], &["PROCESS"], &["SOP"], &["VERSION"], &["TEAM"], &["PROCESS", "TEAM"], &["PROCESS", "SOP", "VERSION", "TEAM"]] {
             compare(&who, &runs, dimensions, None, json!({})).await;
         }
-        for bucket in ["HOUR", "DAY", "WEEK", "MONTH"] {
-            for dimensions in [&[][..], &["SOP"], &["TEAM", "PROCESS"]] {
+        for dimensions in [&[][..], &["SOP"], &["TEAM", "PROCESS"]] {
+            for bucket in ["DAY", "WEEK", "MONTH"] {
                 compare(&who, &runs, dimensions, Some(bucket), json!({})).await;
             }
+            compare_hours(&who, &runs, dimensions).await;
         }
         // Compacted or not, they are the same.
         let waiting = "SELECT COUNT(*) FROM rollup_delta";
@@ -451,5 +468,50 @@ both! {
         // Nothing has no share, and no row.
         let none = place.manager.ok("{ figures(filter: {from: \"2030-01-01T00:00:00Z\"}) { runs } }", json!({})).await;
         assert_eq!(none["figures"], json!([]));
+    }
+    async fn hours_are_given_of_a_bounded_time(world: World) {
+        let place = place(&world).await;
+        let reporter = Reporter::new(&world, "tickets");
+        reporter.create("BACKFILL", &[json!({"eventId": "e", "runId": "r", "process": "password-reset", "startedAt": "2024-05-01T10:30:00Z"})]).await;
+        let query = "query($filter: FiguresFilter, $zone: String) { figures(bucket: HOUR, filter: $filter, timeZone: $zone) { bucketStart runs } }";
+        let (from, end, late) = ("2024-03-01T00:00:00Z", "2024-06-01T00:00:00Z", "2024-06-01T00:00:00.000001Z");
+        for zone in [json!(null), json!("UTC"), json!("Europe/Berlin")] {
+            for filter in [json!(null), json!({"to": end}), json!({"from": from}), json!({"from": from, "to": late})] {
+                let answer = place.manager.send(query, json!({"filter": filter, "zone": zone})).await;
+                let error = &answer.body["errors"][0];
+                assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{filter} {zone}: {answer:?}");
+                assert!(text(&error["message"]).starts_with("filter.from: hours "), "{filter} {zone}: {answer:?}");
+            }
+            let seen = place.manager.ok(query, json!({"filter": {"from": from, "to": end}, "zone": zone})).await;
+            assert_eq!(seen["figures"], json!([{"bucketStart": "2024-05-01T10:00:00Z", "runs": 1}]));
+        }
+        // Without an end it is now.
+        let recent = (Utc::now() - Duration::days(91)).to_rfc3339();
+        assert_eq!(place.manager.ok(query, json!({"filter": {"from": recent}})).await["figures"], json!([]));
+    }
+
+    async fn more_groups_than_are_answered_are_refused_and_no_fewer(world: World) {
+        let place = place(&world).await;
+        let reporter = Reporter::new(&world, "tickets");
+        let first = Utc.with_ymd_and_hms(2024, 3, 1, 0, 0, 0).unwrap();
+        let item = |n: i64, revision: i64, hour: i64| json!({"eventId": format!("e{n}-{revision}"), "runId": format!("r{n}"), "revision": revision,
+            "process": "password-reset", "startedAt": (first + Duration::hours(hour)).to_rfc3339(), "finishedAt": (first + Duration::hours(hour + 1)).to_rfc3339()});
+        let query = "{ figures(bucket: HOUR, filter: {from: \"2024-03-01T00:00:00Z\", to: \"2024-06-01T00:00:00Z\"}) { runs } }";
+        reporter.create("BACKFILL", &(0..2_000).map(|n| item(n, 1, n)).collect::<Vec<_>>()).await;
+        assert_eq!(place.manager.ok(query, json!({})).await["figures"].as_array().unwrap().len(), 2_000);
+        reporter.create("BACKFILL", &(2_000..2_100).map(|n| item(n, 1, n)).collect::<Vec<_>>()).await;
+        let refused = place.manager.send(query, json!({})).await;
+        assert!(text(&refused.body["errors"][0]["message"]).starts_with("groupBy: more than 2000 groups"), "{refused:?}");
+        // Hours that all runs have left are none, whether what says so waits or not.
+        let moved: Vec<Value> = (2_000..2_100).map(|n| item(n, 2, 7)).collect();
+        assert_eq!(super::count(&reporter.send("BACKFILL", &moved).await, "UPDATED"), 100);
+        for compacted in [false, true] {
+            while compacted && world.query_i64("SELECT COUNT(*) FROM rollup_delta").await > 0 {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+            let seen = place.manager.ok(query, json!({})).await;
+            let runs: Vec<i64> = seen["figures"].as_array().unwrap().iter().map(|row| number(&row["runs"])).collect();
+            assert_eq!((runs.len(), runs[7], runs.iter().sum::<i64>()), (2_000, 101, 2_100));
+        }
     }
 }

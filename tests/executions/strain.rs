@@ -4,11 +4,15 @@ use std::time::{Duration, Instant};
 
 use sea_orm::ConnectionTrait as _;
 use serde_json::json;
+use sopwith_domain::calendar::Zone;
+use sopwith_domain::execution::Outcome;
+use sopwith_domain::rollup::{Delta, Facts, Key};
+use sopwith_domain::time::{HOUR, SECOND, Timestamp};
 
 use super::bulk::{LINES, assert_error, body, counted, executions, item, lines, peak, post};
 use super::scrape::{page, series};
 use super::wire::Wire;
-use super::{Reporter, count};
+use super::{Reporter, count, everyone};
 use crate::story::{RECORD, place};
 use crate::support::{Backend, World, both, connect, respond};
 
@@ -30,6 +34,30 @@ impl Lock {
         self.0.execute_unprepared("COMMIT").await.unwrap();
         self.0.close().await.unwrap();
     }
+}
+
+/// What a batch with one run of a process in each of a thousand hours changes.
+fn thousand_hours(process: &str) -> Delta {
+    let key = Key { process: process.split_once('_').unwrap().1.parse().unwrap(), ..Key::default() };
+    let mut delta = Delta::default();
+    for n in 0..1_000 {
+        let start = Timestamp::from_micros(1_700_000_000 * SECOND + n * HOUR);
+        let facts = Facts {
+            started_at: Some(start),
+            finished_at: Some(start.plus((n + 1) * SECOND)),
+            occurred_at: None,
+            received_at: start,
+            outcome: Some(Outcome::Succeeded),
+            adherence: None,
+            errors: 0,
+            rework: 0,
+            violations: [0; 3],
+            satisfaction: None,
+            version_source: None,
+        };
+        delta.add(Zone::UTC, key, &facts).unwrap();
+    }
+    delta
 }
 
 both! {
@@ -154,5 +182,28 @@ both! {
         let grown = peak(&world) - before;
         assert!(grown < 40_000, "{grown} KiB");
         assert_eq!(reporter.one(item(1)).await["status"], "CREATED", "and it goes on");
+    }
+    async fn however_much_waits_for_compaction_little_of_it_is_held(world: World) {
+        let place = place(&world).await;
+        // As while the roll-ups are computed anew, when nothing is compacted: batches of runs in a thousand hours each.
+        let changes = hex::encode(thousand_hours(&place.process).encode());
+        let bytes = match world.backend {
+            Backend::Sqlite => format!("X'{changes}'"),
+            Backend::Postgres => format!("decode('{changes}', 'hex')"),
+        };
+        let figures = || async { everyone(&world).ok("{ figures(groupBy: [TEAM]) { runs } }", json!({})).await["figures"].take() };
+        assert_eq!(figures().await, json!([]));
+        let before = peak(&world);
+        let numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50)";
+        let hold = if world.backend == Backend::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN; SELECT id FROM rollup_state FOR UPDATE" };
+        let other = connect(world.db.url()).await.unwrap();
+        let fill = format!("{numbers} INSERT INTO rollup_delta (changes) SELECT {bytes} FROM n");
+        other.execute_unprepared(&fill).await.unwrap();
+        other.execute_unprepared(hold).await.unwrap();
+        assert_eq!(figures().await, json!([{"runs": 50_000}]));
+        let grown = peak(&world) - before;
+        other.execute_unprepared("COMMIT").await.unwrap();
+        other.close().await.unwrap();
+        assert!(grown < 10_000, "{grown} KiB");
     }
 }

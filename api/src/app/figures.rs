@@ -1,6 +1,7 @@
 //! Figures, within the reach of who asks.
 
 use sopwith_domain::access::{Action, Actor, Permission, Reach, Resource};
+use sopwith_domain::calendar::Grain;
 use sopwith_domain::error::Refusal;
 use sopwith_domain::time::DAY;
 
@@ -10,8 +11,8 @@ use crate::store::executions::FiguresReach;
 use crate::store::figures::{Figures, MAX_GROUPS, Question, compute};
 use crate::store::sops;
 
-/// The longest time whose buckets are given in another time zone than the organisation's.
-const FOREIGN: i64 = 92 * DAY;
+/// The longest time whose sums by the hour are read.
+const BY_HOUR: i64 = 92 * DAY;
 
 /// Whose executions and figures an actor reads.
 #[must_use]
@@ -22,14 +23,15 @@ pub fn reach(actor: &Actor) -> FiguresReach {
 /// The figures that are asked for.
 ///
 /// # Errors
-/// `Forbidden` for someone who reads no figures at all; `Invalid` for too many groups.
+/// `Forbidden` for someone who reads no figures at all; `Invalid` for too many groups, and for too long a time where
+/// buckets are put together from hours.
 pub async fn answer(call: &Call, question: &Question) -> Result<Vec<Figures>> {
     let who = reach(&call.actor);
     let none = matches!(&who.reach, Reach::Teams(teams) if teams.is_empty());
     if none && !owns_any(call).await? {
         call.permit(Action::ReadFigures, Resource::Organisation)?;
     }
-    check_zone(call, question)?;
+    check_hours(call, question)?;
     let figures = compute(&call.store, &who, question, call.now).await?;
     if figures.len() > MAX_GROUPS {
         let why = format!("more than {MAX_GROUPS} groups: ask for less at a time");
@@ -38,19 +40,19 @@ pub async fn answer(call: &Call, question: &Question) -> Result<Vec<Figures>> {
     Ok(figures)
 }
 
-/// Buckets of another time zone are put together from hours.
-fn check_zone(call: &Call, question: &Question) -> Result<()> {
+/// Hours, and buckets of another time zone, which are put together from hours, are given of a bounded time only.
+fn check_hours(call: &Call, question: &Question) -> Result<()> {
     let other = question.zone.is_some_and(|zone| zone != call.store.zone());
-    if !other || question.bucket.is_none() {
-        return Ok(());
-    }
-    let Some(from) = question.from else {
-        return Err(
-            Refusal::invalid("filter.from", "another time zone than the organisation's needs a beginning").into()
-        );
+    let what = match question.bucket {
+        Some(Grain::Hour) => "hours",
+        Some(_) if other => "buckets in another time zone than the organisation's",
+        _ => return Ok(()),
     };
-    if question.to.unwrap_or(call.now).since(from) > FOREIGN {
-        let why = "in another time zone than the organisation's, at most 92 days at a time";
+    let Some(from) = question.from else {
+        return Err(Refusal::invalid("filter.from", format!("{what} need a beginning")).into());
+    };
+    if question.to.unwrap_or(call.now).since(from) > BY_HOUR {
+        let why = format!("{what} are given of at most 92 days at a time");
         return Err(Refusal::invalid("filter.from", why).into());
     }
     Ok(())

@@ -41,7 +41,10 @@ pub async fn run(command: RollupCommand, config: &Config) -> Result<(), CliError
         }
         RollupCommand::Verify(args) => {
             let found = with_store(config, async |store| Ok(rollups::verify(store, clock::now()).await?)).await?;
-            let rollups::Verified { executions, drift, rows } = found;
+            let Some(rollups::Verified { executions, drift, rows }) = found else {
+                let why = "the roll-ups were computed anew meanwhile: run it again";
+                return Err(CliError::Message(why.to_owned()));
+            };
             if args.json {
                 print(&json!({ "executions": executions, "drift": drift, "rows": rows }).to_string())?;
             }

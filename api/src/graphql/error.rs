@@ -32,7 +32,7 @@ impl From<Fault> for async_graphql::Error {
             Error::Refused(Refusal::Forbidden(_)) => ("FORBIDDEN", error.to_string()),
             Error::Refused(Refusal::Conflict { .. }) => ("CONFLICT", error.to_string()),
             Error::Refused(refusal @ Refusal::Invalid(_)) => ("BAD_USER_INPUT", refusal.told()),
-            Error::Unavailable | Error::Collided => ("UNAVAILABLE", error.to_string()),
+            Error::Unavailable | Error::Collided | Error::Outdated => ("UNAVAILABLE", error.to_string()),
             Error::Busy { .. } => ("LIMIT_EXCEEDED", error.to_string()),
             Error::Internal(_) => ("INTERNAL", error.to_string()),
         };

@@ -191,7 +191,7 @@ fn failed(error: Error, id: &RequestId) -> HttpResponse {
             let told: Vec<_> = problems.into_iter().map(|problem| problem.message).collect();
             return wrong(&format!("{}.", told.join("; ")));
         }
-        Error::Unavailable | Error::Collided | Error::Busy { .. } => {
+        Error::Unavailable | Error::Collided | Error::Busy { .. } | Error::Outdated => {
             let page = html::notice("Busy", "The service cannot answer now. Try again in a moment.");
             let mut response = noted(html::answer(StatusCode::SERVICE_UNAVAILABLE, page), "UNAVAILABLE");
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));

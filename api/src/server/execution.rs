@@ -115,6 +115,7 @@ pub fn out_of_time(id: &RequestId) -> (HttpResponse, BTreeSet<String>) {
 pub fn fault(why: Error, id: &RequestId) -> (HttpResponse, BTreeSet<String>) {
     match why {
         Error::Unavailable | Error::Collided | Error::Busy { .. } => unavailable("the service is busy: try again", id),
+        Error::Outdated => unavailable(&why.to_string(), id),
         Error::Refused(refusal) => internal(&refusal.to_string(), id),
         Error::Internal(text) => internal(&text, id),
     }

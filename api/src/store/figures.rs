@@ -1,22 +1,23 @@
 //! Figures: read from the roll-ups, and for what is less than an hour from the executions themselves. Everything that
 //! asks for figures asks here.
 
+mod groups;
 mod read;
 mod sql;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use sea_orm::entity::prelude::*;
 use sea_orm::{QueryResult, Statement};
 use sopwith_domain::calendar::{Cover, Grain, Zone};
 use sopwith_domain::ids::{ProcessId, SopId, TeamId, VersionId};
 use sopwith_domain::metrics::Ratio;
-use sopwith_domain::rollup::{Aggregate, HORIZON, Tally};
+use sopwith_domain::rollup::Tally;
 use sopwith_domain::stats::histogram::Histogram;
 use sopwith_domain::stats::survival::Incidence;
 use sopwith_domain::time::Timestamp;
 
-use self::read::Of;
+use self::groups::Groups;
 use super::executions::FiguresReach;
 use super::{Connection, Store, parse};
 use crate::error::{Error, Result};
@@ -119,47 +120,25 @@ impl Figures {
 /// More groups than this are not answered.
 pub const MAX_GROUPS: usize = 2_000;
 
-/// The figures that are asked for, within reach, in the order of their groups; at most one more than [`MAX_GROUPS`].
+/// The figures that are asked for, within reach, in the order of their groups. Where they are more than [`MAX_GROUPS`],
+/// one more than that, whose figures say nothing: what is left is not read.
 ///
 /// # Errors
-/// When the database does not answer.
+/// `Outdated` when the roll-ups are kept in another form by now; others when the database does not answer.
 pub async fn compute(store: &Store, who: &FiguresReach, question: &Question, now: Timestamp) -> Result<Vec<Figures>> {
     let stretch = (question.from.unwrap_or(Timestamp::MIN), question.to.unwrap_or(Timestamp::MAX));
     let cover = Cover::of(store.zone(), stretch, coarsest(store.zone(), question));
-    let (found, runs) = if cover.edges.is_empty() {
-        (read::sums(store.read(), who, question, &cover, now).await?, Vec::new())
+    let mut groups = Groups::new(question, store.zone(), &cover, now);
+    if cover.edges.is_empty() {
+        read::sums(store.read(), who, question, (&cover, store.form()), now, &mut groups).await?;
     } else {
         // Sums and executions are to be of one moment.
         let tx = store.snapshot().await?;
-        let found = read::sums(&tx, who, question, &cover, now).await?;
-        let runs = read::runs(&tx, who, question, &cover.edges).await?;
+        read::sums(&tx, who, question, (&cover, store.form()), now, &mut groups).await?;
+        read::runs(&tx, who, question, &cover.edges, &mut groups).await?;
         tx.commit().await?;
-        (found, runs)
-    };
-    let mut groups: BTreeMap<Group, (Aggregate, Histogram)> = BTreeMap::new();
-    if question.by.is_empty() && question.bucket.is_none() {
-        groups.insert(Group::default(), Default::default());
     }
-    let zone = question.zone.unwrap_or(store.zone());
-    let group = |of: Of, at: Timestamp| group(question, zone, of, at);
-    for (of, at, sum) in &found.sums {
-        groups.entry(group(*of, *at)).or_default().0.merge(sum).map_err(Error::internal)?;
-    }
-    for (key, facts) in &runs {
-        let sum = Aggregate::of(facts);
-        groups.entry(group((*key).into(), facts.cohort())).or_default().0.merge(&sum).map_err(Error::internal)?;
-    }
-    for (of, started_at) in &found.open {
-        let age = u64::try_from(now.since(*started_at)).unwrap_or(0);
-        // It stands where its sum does, which goes by the hour; where there is none, it was not asked for.
-        let in_hours = cover.hours().is_some_and(|(from, to)| from <= *started_at && *started_at < to);
-        let at = if in_hours { store.zone().start(Grain::Hour, *started_at) } else { *started_at };
-        if let Some((_, open)) = groups.get_mut(&group(*of, at)) {
-            open.add(age, 1).map_err(Error::internal)?;
-        }
-    }
-    let groups = groups.into_iter().filter(|(_, (sum, _))| sum.tally.runs > 0).take(MAX_GROUPS + 1);
-    groups.map(|(group, (sum, open))| figures(group, &sum, open)).collect()
+    groups.figures()
 }
 
 /// The longest time whose sums can be read.
@@ -171,31 +150,6 @@ fn coarsest(kept: Zone, question: &Question) -> Grain {
         Some(Grain::Day | Grain::Week) if own => Grain::Day,
         Some(_) => Grain::Hour,
     }
-}
-
-fn group(question: &Question, zone: Zone, of: Of, at: Timestamp) -> Group {
-    let by = |dimension, id: Option<Uuid>| id.filter(|_| question.by.contains(&dimension));
-    Group {
-        process: by(Dimension::Process, of.process),
-        sop: by(Dimension::Sop, of.sop),
-        version: by(Dimension::Version, of.version),
-        team: by(Dimension::Team, of.team),
-        bucket: question.bucket.map(|grain| zone.start(grain, at).micros()),
-    }
-}
-
-fn figures(group: Group, sum: &Aggregate, mut open: Histogram) -> Result<Figures> {
-    let overdue = (sum.tally.open - i64::try_from(open.count()).map_err(Error::internal)?).max(0);
-    open.add(HORIZON.unsigned_abs(), overdue.unsigned_abs()).map_err(Error::internal)?;
-    Ok(Figures {
-        group,
-        tally: sum.tally,
-        // Where the sums have drifted, more may have gone out than came in: of those times there is none.
-        completed: sum.completed.added().clone(),
-        abandoned: sum.abandoned.added().clone(),
-        open,
-        overdue,
-    })
 }
 
 /// How many SOPs are in each state.
@@ -219,12 +173,17 @@ pub async fn pending_approvals(db: &impl Connection) -> Result<(i64, Option<Time
     Ok((row.try_get("", "n")?, row.try_get::<Option<i64>>("", "oldest")?.map(Timestamp::from_micros)))
 }
 
-/// When the last record of each source came.
+/// When the last record of each source came: two looks into an index for each of them, however many executions there
+/// are.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn last_records(db: &impl Connection) -> Result<Vec<(String, Timestamp)>> {
-    let sql = "SELECT source, MAX(received_at) AS last FROM execution GROUP BY source ORDER BY source";
+    let sql = "WITH RECURSIVE known (source) AS (SELECT MIN(source) FROM execution \
+            UNION ALL SELECT (SELECT MIN(e.source) FROM execution e WHERE e.source > known.source) \
+            FROM known WHERE known.source IS NOT NULL) \
+        SELECT source, (SELECT MAX(e.received_at) FROM execution e WHERE e.source = known.source) AS last \
+        FROM known WHERE source IS NOT NULL ORDER BY source";
     let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
     let read = |row: &QueryResult| Ok((row.try_get("", "source")?, Timestamp::from_micros(row.try_get("", "last")?)));
     rows.iter().map(read).collect()

@@ -3,30 +3,33 @@
 
 mod check;
 mod compact;
-
+mod form;
 mod rebuild;
 mod row;
 mod series;
 
 use sea_orm::{Statement, Value};
+use sopwith_domain::calendar::Zone;
 use sopwith_domain::rollup::Delta;
 
 use super::Connection;
 use crate::error::Result;
 
-pub use check::{Verified, last_check, verify};
-pub use compact::compact;
 pub(super) use compact::decode;
+pub(super) use form::{Form, expect};
+pub(super) use row::{COLUMNS, read};
 pub(super) use series::Scope;
 
+pub use check::{Verified, claim, last_check, release, verify};
+pub use compact::compact;
 pub use rebuild::{Prepared, prepare, rebuild};
 pub use row::{Counted, counted};
 
-/// Appends what a transaction changes.
+/// Appends what a transaction changes, by the hours of a time zone.
 ///
 /// # Errors
-/// When the database does not answer.
-pub async fn append(db: &impl Connection, delta: &Delta) -> Result<()> {
+/// `Outdated` when the roll-ups are kept in another form by now; others when the database does not answer.
+pub async fn append(db: &impl Connection, zone: Zone, delta: &Delta) -> Result<()> {
     if delta.is_empty() {
         return Ok(());
     }
@@ -34,7 +37,8 @@ pub async fn append(db: &impl Connection, delta: &Delta) -> Result<()> {
     let place = if backend == sea_orm::DbBackend::Sqlite { "?" } else { "$1" };
     let sql = format!("INSERT INTO rollup_delta (changes) VALUES ({place})");
     db.execute_raw(Statement::from_sql_and_values(backend, sql, [Value::from(delta.encode())])).await?;
-    Ok(())
+    // Afterwards: what changes the form of the roll-ups keeps the table from those who append until it is done.
+    expect(db, zone).await
 }
 
 /// How many deltas wait for compaction.

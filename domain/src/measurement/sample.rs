@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Metric;
 use crate::execution::{Adherence, Outcome};
 use crate::ids::{PersonId, TeamId};
-use crate::stats::histogram::CountError;
+use crate::stats::histogram::TooMany;
 use crate::stats::impact::shares::{self, ShareImpact, Tally};
 use crate::stats::impact::times::{self, TimeImpact, Times};
 use crate::stats::impact::{Actor, Basis, Side, Span, Spans, Verdict};
@@ -141,7 +141,7 @@ impl Sample {
     ///
     /// # Errors
     /// When somebody has more runs than can be counted.
-    pub fn add(&mut self, side: Side, run: &Observed) -> Result<(), CountError> {
+    pub fn add(&mut self, side: Side, run: &Observed) -> Result<(), TooMany> {
         let person = self.people.entry(run.actor).or_default();
         *person.teams.entry(run.team).or_default() += 1;
         let done = if side == Side::Before { &mut person.before } else { &mut person.after };

@@ -1,4 +1,4 @@
-//! Histograms of durations that can be added, merged and taken away again without a trace.
+//! Histograms of durations that can be added and merged, and of which a [`Change`] takes away again without a trace.
 
 mod binary;
 mod bucket;
@@ -18,25 +18,10 @@ pub use change::Change;
 /// More runs than this are not counted: it is the largest number that both databases store.
 pub const MOST_RUNS: u64 = i64::MAX as u64;
 
-/// A histogram refused an operation, and is as it was before.
+/// There would be more runs than [`MOST_RUNS`]: the histogram is as it was before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum CountError {
-    /// More is taken away than is there.
-    #[error("there are only {held} of the {taken} runs of {low} to {high} microseconds to be taken away")]
-    Negative {
-        /// The shortest duration of the bucket, in microseconds.
-        low: u64,
-        /// The longest.
-        high: u64,
-        /// How many are there.
-        held: u64,
-        /// How many were to be taken.
-        taken: u64,
-    },
-    /// There would be more than [`MOST_RUNS`].
-    #[error("more than 2^63 - 1 runs cannot be counted")]
-    Overflow,
-}
+#[error("more than 2^63 - 1 runs cannot be counted")]
+pub struct TooMany;
 
 /// A percentile of durations with its 95 % interval, in microseconds; each end within 0.5415 % of the nearest rank.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -81,7 +66,7 @@ impl Histogram {
     ///
     /// # Errors
     /// When there would be more than [`MOST_RUNS`].
-    pub fn add(&mut self, micros: u64, runs: u64) -> Result<(), CountError> {
+    pub fn add(&mut self, micros: u64, runs: u64) -> Result<(), TooMany> {
         let count = within_bounds(self.count, runs)?;
         if runs == 0 {
             return Ok(());
@@ -94,46 +79,14 @@ impl Histogram {
         Ok(())
     }
 
-    /// Takes away so many runs that took so many microseconds.
-    ///
-    /// # Errors
-    /// When there are fewer in their bucket.
-    pub fn remove(&mut self, micros: u64, runs: u64) -> Result<(), CountError> {
-        let bucket = Bucket::of(micros);
-        let found = self.find(bucket);
-        let held = found.map_or(0, |place| self.buckets[place].1);
-        let left = held.checked_sub(runs).ok_or_else(|| negative(bucket, held, runs))?;
-        if let Ok(place) = found {
-            if left == 0 {
-                self.buckets.remove(place);
-            } else {
-                self.buckets[place].1 = left;
-            }
-            self.count -= runs;
-        }
-        Ok(())
-    }
-
     /// Adds all that another holds.
     ///
     /// # Errors
     /// When there would be more than [`MOST_RUNS`].
-    pub fn merge(&mut self, other: &Self) -> Result<(), CountError> {
+    pub fn merge(&mut self, other: &Self) -> Result<(), TooMany> {
         let count = within_bounds(self.count, other.count)?;
-        self.buckets = combined(&self.buckets, &other.buckets, |_, held, more| Ok(held + more))?;
+        self.buckets = combined(&self.buckets, &other.buckets);
         self.count = count;
-        Ok(())
-    }
-
-    /// Takes away all that another holds.
-    ///
-    /// # Errors
-    /// When a bucket would go below zero; the first such is named.
-    pub fn subtract(&mut self, other: &Self) -> Result<(), CountError> {
-        self.buckets = combined(&self.buckets, &other.buckets, |bucket, held, taken| {
-            held.checked_sub(taken).ok_or_else(|| negative(bucket, held, taken))
-        })?;
-        self.count -= other.count;
         Ok(())
     }
 
@@ -164,20 +117,12 @@ impl Histogram {
     }
 }
 
-fn negative(bucket: Bucket, held: u64, taken: u64) -> CountError {
-    CountError::Negative { low: bucket.low(), high: bucket.high(), held, taken }
+fn within_bounds(held: u64, more: u64) -> Result<u64, TooMany> {
+    held.checked_add(more).filter(|sum| *sum <= MOST_RUNS).ok_or(TooMany)
 }
 
-fn within_bounds(held: u64, more: u64) -> Result<u64, CountError> {
-    held.checked_add(more).filter(|sum| *sum <= MOST_RUNS).ok_or(CountError::Overflow)
-}
-
-/// Bucket by bucket what `with` makes of both counts, without those that come to zero.
-fn combined(
-    left: &[(Bucket, u64)],
-    right: &[(Bucket, u64)],
-    with: impl Fn(Bucket, u64, u64) -> Result<u64, CountError>,
-) -> Result<Vec<(Bucket, u64)>, CountError> {
+/// Both counts of each bucket together.
+fn combined(left: &[(Bucket, u64)], right: &[(Bucket, u64)]) -> Vec<(Bucket, u64)> {
     let mut out = Vec::with_capacity(left.len() + right.len());
     let (mut left, mut right) = (left.iter().copied().peekable(), right.iter().copied().peekable());
     loop {
@@ -185,14 +130,11 @@ fn combined(
             (Some((l, _)), Some((r, _))) => l.cmp(r),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (None, None) => return Ok(out),
+            (None, None) => return out,
         };
         let l = if order.is_le() { left.next() } else { None };
         let r = if order.is_ge() { right.next() } else { None };
-        let Some((bucket, _)) = l.or(r) else { return Ok(out) };
-        let runs = with(bucket, l.map_or(0, |(_, n)| n), r.map_or(0, |(_, n)| n))?;
-        if runs > 0 {
-            out.push((bucket, runs));
-        }
+        let Some((bucket, _)) = l.or(r) else { return out };
+        out.push((bucket, l.map_or(0, |(_, n)| n) + r.map_or(0, |(_, n)| n)));
     }
 }

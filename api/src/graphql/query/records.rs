@@ -155,7 +155,8 @@ impl RecordQuery {
         #[graphql(desc = "One row for each of these together; a single row when absent.")] group_by: Option<
             Vec<FiguresDimension>,
         >,
-        #[graphql(desc = "And for each time bucket.")] bucket: Option<TimeBucket>,
+        #[graphql(desc = "And for each time bucket. For hours, `from` and at most 92 days are to be given.")]
+        bucket: Option<TimeBucket>,
         #[graphql(
             desc = "The time zone of the buckets, such as `Europe/Berlin`; that of the organisation when absent. \
                           For another one than that, `from` and at most 92 days are to be given; where its clocks strike at \

@@ -50,7 +50,7 @@ impl Stop {
                 let stop = Self::new(StatusCode::TOO_MANY_REQUESTS, "LIMIT_EXCEEDED", message);
                 return Self { retry_after: Some(retry_after), ..stop };
             }
-            Error::Unavailable | Error::Collided => return Self::unavailable(message),
+            Error::Unavailable | Error::Collided | Error::Outdated => return Self::unavailable(message),
             Error::Refused(refusal) => refusal.to_string(),
             Error::Internal(text) => text,
         };

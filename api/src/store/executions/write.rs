@@ -81,7 +81,8 @@ pub struct Batch<'a> {
 /// Stores the events of a batch and their effect, on the figures too, in one transaction with the caller's.
 ///
 /// # Errors
-/// `Collided` when another batch brought the same event or run at the same time.
+/// `Collided` when another batch brought the same event or run at the same time; `Outdated` when the roll-ups are kept in
+/// another form by now.
 pub async fn write(db: &impl Connection, _permit: &Permit, zone: Zone, batch: &Batch<'_>) -> Result<()> {
     let backend = db.get_database_backend();
     for events in batch.events.chunks(ROWS) {
@@ -105,7 +106,7 @@ pub async fn write(db: &impl Connection, _permit: &Permit, zone: Zone, batch: &B
         db.execute_raw(run_rows(rows).update(backend, "execution", "id")).await?;
     }
     replace_parts(db, backend, batch).await?;
-    rollups::append(db, &delta).await
+    rollups::append(db, zone, &delta).await
 }
 
 fn once<T>(answer: std::result::Result<T, DbErr>) -> Result<()> {

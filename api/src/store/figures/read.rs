@@ -2,21 +2,22 @@
 //! acknowledged is counted at once and once.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 
-use sea_orm::entity::prelude::*;
-use sea_orm::{QueryResult, TryGetable};
+use futures_util::TryStreamExt as _;
+use sea_orm::{QueryResult, StreamTrait, TryGetable};
 use sopwith_domain::access::Reach;
 use sopwith_domain::calendar::{Cover, Grain, Stretch};
 use sopwith_domain::rollup::{Aggregate, Delta, HORIZON, Key};
 use sopwith_domain::time::Timestamp;
 
+use super::groups::Groups;
 use super::sql::Sql;
 use super::{Dimension, Question};
 use crate::error::{Error, Result};
-use crate::store::Connection;
-use crate::store::entity::execution;
 use crate::store::executions::FiguresReach;
-use crate::store::rollups::{Counted, Scope, counted, decode};
+use crate::store::rollups::{self, COLUMNS, Form, Scope, decode};
+use crate::store::{Connection, Uuid};
 
 /// What runs have in common, as far as it was asked for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,55 +34,67 @@ impl From<Key> for Of {
     }
 }
 
-/// What a statement found.
-#[derive(Debug, Default)]
-pub(super) struct Found {
-    /// Sums, each with the beginning of its time.
-    pub(super) sums: Vec<(Of, Timestamp, Aggregate)>,
-    /// The starts of runs that are open, those before the horizon left out.
-    pub(super) open: Vec<(Of, Timestamp)>,
-}
-
-/// Reads what is asked for out of the whole hours of a cover, and which runs of its time are open.
+/// Reads what is asked for out of the whole hours of a cover, and which runs of its time are open, row by row until there
+/// are more groups than are answered.
 ///
 /// # Errors
-/// When the database does not answer.
+/// `Outdated` when the sums are kept in another form by now; others when the database does not answer.
 pub(super) async fn sums(
-    db: &impl Connection,
+    db: &(impl Connection + StreamTrait),
     who: &FiguresReach,
     question: &Question,
-    cover: &Cover,
+    (cover, form): (&Cover, Form),
     now: Timestamp,
-) -> Result<Found> {
-    let mut sql = Sql::new(db.get_database_backend());
+    groups: &mut Groups<'_>,
+) -> Result<()> {
+    let asked = if cover.whole.is_empty() { None } else { Some(Asked::load(db, who, question).await?) };
+    let mut sql = Sql::new(Connection::get_database_backend(db));
+    other_form(&mut sql, form);
+    if asked.is_some() {
+        // Before the sums: see `Groups::is_full`.
+        sql.text(" UNION ALL SELECT 1, NULL, NULL, NULL, NULL, NULL, changes, NULL, NULL FROM rollup_delta");
+    }
     for (grain, stretch) in &cover.whole {
-        kept(&mut sql, who, question, *grain, *stretch);
         sql.text(" UNION ALL ");
+        kept(&mut sql, who, question, *grain, *stretch);
     }
+    sql.text(" UNION ALL ");
     open(&mut sql, who, question, now);
-    if !cover.whole.is_empty() {
-        sql.text(" UNION ALL SELECT 2, NULL, NULL, NULL, NULL, NULL, changes, NULL, NULL FROM rollup_delta");
+    let read = take(db, sql, cover, asked.as_ref(), groups).await;
+    if read.is_err() {
+        // What is kept in another form may be unreadable, too.
+        rollups::expect(db, form.zone).await?;
     }
-    let (mut found, mut deltas) = (Found::default(), Vec::new());
-    for row in db.query_all_raw(sql.statement()).await? {
+    read
+}
+
+async fn take(
+    db: &(impl Connection + StreamTrait),
+    sql: Sql,
+    cover: &Cover,
+    asked: Option<&Asked<'_>>,
+    groups: &mut Groups<'_>,
+) -> Result<()> {
+    let mut rows = pin!(db.stream_raw(sql.statement()).await?);
+    while let Some(row) = rows.try_next().await? {
         match column::<i32>(&row, 0)? {
-            0 => {
-                let sum =
-                    decode(&column::<Vec<u8>>(&row, 6)?, &column::<Vec<u8>>(&row, 7)?, &column::<Vec<u8>>(&row, 8)?)?;
-                found.sums.push((of(&row)?, at(&row)?, sum));
+            0 => return Err(Error::Outdated),
+            1 => {
+                let delta = Delta::decode(&column::<Vec<u8>>(&row, 6)?).map_err(Error::internal)?;
+                let within = |hour| cover.hours().is_some_and(|(from, to)| from <= hour && hour < to);
+                let cells = delta.cells().filter(|(_, hour, _)| within(*hour));
+                for (key, hour, sum) in cells.filter(|(key, ..)| asked.is_some_and(|asked| asked.has(key))) {
+                    groups.add_delta(key.into(), hour, sum)?;
+                }
             }
-            1 => found.open.push((of(&row)?, at(&row)?)),
-            _ => deltas.push(Delta::decode(&column::<Vec<u8>>(&row, 6)?).map_err(Error::internal)?),
+            2 => groups.add(of(&row)?, at(&row)?, &sum(&row)?)?,
+            _ => groups.add_open(of(&row)?, at(&row)?)?,
+        }
+        if groups.is_full() {
+            break;
         }
     }
-    if let Some(hours) = cover.hours().filter(|_| !deltas.is_empty()) {
-        let asked = Asked::load(db, who, question).await?;
-        let cells = deltas.iter().flat_map(Delta::cells);
-        let within = |key: &Key, hour: Timestamp| hours.0 <= hour && hour < hours.1 && asked.has(key);
-        let cells = cells.filter(|(key, hour, _)| within(key, *hour));
-        found.sums.extend(cells.map(|(key, hour, sum)| (key.into(), hour, sum.clone())));
-    }
-    Ok(found)
+    Ok(())
 }
 
 /// Reads the executions of what is less than an hour, of which no sums are kept.
@@ -89,28 +102,30 @@ pub(super) async fn sums(
 /// # Errors
 /// When the database does not answer.
 pub(super) async fn runs(
-    db: &impl Connection,
+    db: &(impl Connection + StreamTrait),
     who: &FiguresReach,
     question: &Question,
     edges: &[Stretch],
-) -> Result<Vec<Counted>> {
-    let mut found = Vec::new();
+    groups: &mut Groups<'_>,
+) -> Result<()> {
     for (from, to) in edges {
-        let mut sql = Sql::new(db.get_database_backend());
-        sql.text(
-            "SELECT * FROM execution WHERE mode <> 'PRACTICE' AND COALESCE(started_at, finished_at, received_at) >= ",
-        );
+        let mut sql = Sql::new(Connection::get_database_backend(db));
+        sql.text(&format!(
+            "SELECT {COLUMNS} FROM execution \
+             WHERE mode <> 'PRACTICE' AND COALESCE(started_at, finished_at, received_at) >= "
+        ));
         sql.value(from.micros());
         sql.text(" AND COALESCE(started_at, finished_at, received_at) < ");
         sql.value(to.micros());
         let by_time = sql.by_time();
         sql.conditions(who, question, by_time);
-        let rows = execution::Entity::find().from_raw_sql(sql.statement()).all(db).await?;
-        for row in &rows {
-            found.extend(counted(row)?);
+        let mut rows = pin!(db.stream_raw(sql.statement()).await?);
+        while let Some(row) = rows.try_next().await?.filter(|_| !groups.is_full()) {
+            let (key, facts) = rollups::read(&row, 0)?;
+            groups.add(key.into(), facts.cohort(), &Aggregate::of(&facts))?;
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// The least sums that answer a question.
@@ -130,11 +145,23 @@ fn scope(who: &FiguresReach, question: &Question, grain: Grain) -> Scope {
     if scope.grains().contains(&grain) { scope } else { Scope::Key }
 }
 
+/// Selects a row where the sums are kept in another form than this one. Its columns give those of all their types.
+fn other_form(sql: &mut Sql, form: Form) {
+    let (id, bytes) = if sql.is_postgres() { ("NULL::uuid", "NULL::bytea") } else { ("NULL", "NULL") };
+    sql.text(&format!(
+        "SELECT 0, {id}, {id}, {id}, {id}, CAST(NULL AS bigint), {bytes}, {bytes}, {bytes} FROM rollup_state \
+         WHERE layout <> "
+    ));
+    sql.value(form.layout);
+    sql.text(" OR time_zone <> ");
+    sql.value(form.zone.to_string());
+}
+
 fn kept(sql: &mut Sql, who: &FiguresReach, question: &Question, grain: Grain, (from, to): Stretch) {
     let scope = scope(who, question, grain).as_str();
     // A cross join, so that SQLite looks the rows of each series up and does not read all rows.
     sql.text(&format!(
-        "SELECT 0, process_id, sop_id, version_id, team_id, start_at, tally, completed, abandoned \
+        "SELECT 2, process_id, sop_id, version_id, team_id, start_at, tally, completed, abandoned \
          FROM rollup_series CROSS JOIN rollup WHERE series_id = id AND scope = '{scope}' AND grain = '{}' AND start_at >= ",
         grain.as_str()
     ));
@@ -146,12 +173,11 @@ fn kept(sql: &mut Sql, who: &FiguresReach, question: &Question, grain: Grain, (f
 
 fn open(sql: &mut Sql, who: &FiguresReach, question: &Question, now: Timestamp) {
     let horizon = now.plus(-HORIZON);
-    let nothing = if sql.is_postgres() { "NULL::bytea" } else { "NULL" };
     let by_time = sql.by_time();
-    sql.text(&format!(
-        "SELECT 1, process_id, sop_id, version_id, team_id, started_at, {nothing}, {nothing}, {nothing} \
-         FROM execution WHERE finished_at IS NULL AND outcome IS NULL AND mode <> 'PRACTICE' AND started_at >= "
-    ));
+    sql.text(
+        "SELECT 3, process_id, sop_id, version_id, team_id, started_at, NULL, NULL, NULL \
+         FROM execution WHERE finished_at IS NULL AND outcome IS NULL AND mode <> 'PRACTICE' AND started_at >= ",
+    );
     sql.value(question.from.map_or(horizon, |from| from.max(horizon)).micros());
     sql.text(" AND started_at < ");
     sql.value(question.to.unwrap_or(Timestamp::MAX).micros());
@@ -169,13 +195,14 @@ impl<'a> Asked<'a> {
     async fn load(db: &impl Connection, who: &FiguresReach, question: &'a Question) -> Result<Self> {
         let Reach::Teams(teams) = &who.reach else { return Ok(Self { question, within: None }) };
         let teams: Vec<Uuid> = teams.iter().map(|t| t.0).collect();
-        let mut sops = Sql::new(db.get_database_backend());
+        let backend = db.get_database_backend();
+        let mut sops = Sql::new(backend);
         sops.sops(who, &teams);
         let sops = ids(db, sops).await?;
         let processes = if teams.is_empty() {
             BTreeSet::new()
         } else {
-            let mut processes = Sql::new(db.get_database_backend());
+            let mut processes = Sql::new(backend);
             processes.processes(&teams);
             ids(db, processes).await?
         };
@@ -199,6 +226,10 @@ impl<'a> Asked<'a> {
 async fn ids(db: &impl Connection, sql: Sql) -> Result<BTreeSet<Uuid>> {
     let rows = db.query_all_raw(sql.statement()).await?;
     rows.iter().map(|row| column(row, 0)).collect()
+}
+
+fn sum(row: &QueryResult) -> Result<Aggregate> {
+    decode(&column::<Vec<u8>>(row, 6)?, &column::<Vec<u8>>(row, 7)?, &column::<Vec<u8>>(row, 8)?)
 }
 
 fn of(row: &QueryResult) -> Result<Of> {

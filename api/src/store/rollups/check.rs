@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::entity::prelude::*;
-use sea_orm::{DbBackend, Statement, Value};
+use futures_util::TryStreamExt as _;
+use sea_orm::{DatabaseTransaction, DbBackend, Statement, StreamTrait as _, Value};
 use sopwith_domain::calendar::{Grain, Stretch, Zone};
 use sopwith_domain::rollup::{Aggregate, Delta, Tally};
-use sopwith_domain::time::Timestamp;
+use sopwith_domain::time::{HOUR, Timestamp};
 
 use super::compact::decode;
-use super::rebuild::{self, COHORT, state};
+use super::form::state;
+use super::rebuild::{self, COHORT};
 use super::series::{Place, Scope, Series, Sums, spread};
 use crate::error::{Error, Result};
-use crate::store::{Connection, Store, parse};
+use crate::store::{Connection, Store, Uuid, parse};
 
 /// What a comparison found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,24 +27,58 @@ pub struct Verified {
     pub rows: u64,
 }
 
-/// Computes what the roll-ups should say from the executions, at one moment, and compares it with what they say, deltas
-/// included. The outcome is kept for [`last_check`].
+/// How long nobody else begins the daily comparison, unless it ends before: whoever began it may have died.
+const CLAIM: i64 = 6 * HOUR;
+/// How many bytes of deltas are added up in memory.
+const MOST_WAITING: usize = 16 * 1024 * 1024;
+
+/// Whether a comparison is due, `interval` microseconds after the last one, and the caller is the one to do it. Of
+/// replicas that ask, one is, until it says [`release`] with the same time.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn verify(store: &Store, now: Timestamp) -> Result<Verified> {
+pub async fn claim(store: &Store, interval: i64, now: Timestamp) -> Result<bool> {
+    let sql = "UPDATE rollup_state SET claimed_at = {1} WHERE id = 1 AND (checked_at IS NULL OR checked_at <= {2}) \
+        AND (claimed_at IS NULL OR claimed_at <= {3})";
+    Ok(update(store, sql, [now.micros(), now.plus(-interval).micros(), now.plus(-CLAIM).micros()]).await? > 0)
+}
+
+/// Lets go what was claimed at a time.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn release(store: &Store, claimed_at: Timestamp) -> Result<()> {
+    let sql = "UPDATE rollup_state SET claimed_at = NULL WHERE id = 1 AND claimed_at = {1}";
+    update(store, sql, [claimed_at.micros()]).await?;
+    Ok(())
+}
+
+/// Computes what the roll-ups should say from the executions, at one moment, and compares it with what they say, deltas
+/// included. The outcome is kept for [`last_check`]. There is none where they were computed anew meanwhile.
+///
+/// # Errors
+/// `Outdated` when they are kept in another form by now; others when the database does not answer, or so much waits for
+/// compaction that it cannot be added up in memory.
+pub async fn verify(store: &Store, now: Timestamp) -> Result<Option<Verified>> {
     let tx = store.snapshot().await?;
-    let (_, zone) = state(&tx).await?;
-    let comparison = Comparison { db: &tx, zone, pending: pending(&tx, zone).await? };
+    let state = state(&tx).await?;
+    store.form().expect(state.form)?;
+    let comparison = Comparison { db: &tx, zone: store.zone(), pending: pending(&tx, store.zone()).await? };
     let verified = comparison.run().await?;
     tx.commit().await?;
-    let backend = store.read().get_database_backend();
-    let [a, b] = if backend == DbBackend::Sqlite { ["?", "?"] } else { ["$1", "$2"] };
-    let sql = format!("UPDATE rollup_state SET checked_at = {a}, drift = {b} WHERE id = 1");
+    let sql = "UPDATE rollup_state SET checked_at = {1}, drift = {2} WHERE id = 1 AND builds = {3}";
     let drift = i64::try_from(verified.drift).unwrap_or(i64::MAX);
-    let values = [Value::from(now.micros()), Value::from(drift)];
-    store.writer().execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
-    Ok(verified)
+    let is_kept = update(store, sql, [now.micros(), drift, state.builds]).await? > 0;
+    Ok(is_kept.then_some(verified))
+}
+
+/// Updates with these values in the places `{1}`, `{2}` and so on, in that order; answers how many rows that were.
+async fn update<const N: usize>(store: &Store, sql: &str, values: [i64; N]) -> Result<u64> {
+    let backend = store.writer().get_database_backend();
+    let place = |n: usize| if backend == DbBackend::Sqlite { "?".to_owned() } else { format!("${n}") };
+    let sql = (1..=N).fold(sql.to_owned(), |sql, n| sql.replace(&format!("{{{n}}}"), &place(n)));
+    let statement = Statement::from_sql_and_values(backend, sql, values.map(Value::from));
+    Ok(store.writer().execute_raw(statement).await?.rows_affected())
 }
 
 /// When the roll-ups were compared last, and by how many executions they differed.
@@ -109,7 +144,12 @@ impl<C: Connection> Comparison<'_, C> {
         let mut first = waiting;
         for sql in [
             format!("SELECT MIN({COHORT}) AS first FROM execution WHERE {COHORT} >= {place} AND mode <> 'PRACTICE'"),
-            format!("SELECT MIN(start_at) AS first FROM rollup WHERE start_at >= {place}"),
+            // By series and length of time, as the rows are in the order of those: one look into the index for each.
+            format!(
+                "SELECT MIN(start_at) AS first FROM (SELECT (SELECT MIN(start_at) FROM rollup \
+                     WHERE series_id = id AND grain = length AND start_at >= {place}) AS start_at FROM rollup_series \
+                 CROSS JOIN (SELECT 'HOUR' AS length UNION ALL SELECT 'DAY' UNION ALL SELECT 'MONTH') AS lengths) AS firsts"
+            ),
         ] {
             let statement = Statement::from_sql_and_values(backend, sql, [Value::from(from.micros())]);
             let found = match self.db.query_one_raw(statement).await? {
@@ -124,11 +164,11 @@ impl<C: Connection> Comparison<'_, C> {
     /// What the executions of a stretch say.
     async fn expected(&self, (from, to): Stretch, findings: &mut Findings) -> Result<Sums> {
         let mut sums = Sums::new();
-        let mut after = (from.micros(), Uuid::nil());
+        let mut after = (from, Uuid::nil());
         loop {
             let rows = rebuild::next(self.db, after, to).await?;
             let Some(last) = rows.last() else { return Ok(sums) };
-            after = (rebuild::cohort(last), last.id);
+            after = last.place();
             findings.executions += rows.len() as u64;
             spread(&mut sums, self.zone, &rebuild::delta(self.zone, &rows)?)?;
         }
@@ -194,12 +234,17 @@ impl Findings {
 }
 
 /// What waits for compaction, by the rows that it will change.
-async fn pending(db: &impl Connection, zone: Zone) -> Result<Sums> {
-    let mut sums = Sums::new();
-    let all = "SELECT changes FROM rollup_delta";
-    for row in db.query_all_raw(Statement::from_string(db.get_database_backend(), all)).await? {
-        let delta = Delta::decode(&row.try_get::<Vec<u8>>("", "changes")?).map_err(Error::internal)?;
-        spread(&mut sums, zone, &delta)?;
+async fn pending(tx: &DatabaseTransaction, zone: Zone) -> Result<Sums> {
+    let backend = Connection::get_database_backend(tx);
+    let mut rows = tx.stream_raw(Statement::from_string(backend, "SELECT changes FROM rollup_delta")).await?;
+    let (mut sums, mut bytes) = (Sums::new(), 0);
+    while let Some(row) = rows.try_next().await? {
+        let changes = row.try_get::<Vec<u8>>("", "changes")?;
+        bytes += changes.len();
+        if bytes > MOST_WAITING {
+            return Err(Error::internal("too much waits for compaction to be compared: try again when it is done"));
+        }
+        spread(&mut sums, zone, &Delta::decode(&changes).map_err(Error::internal)?)?;
     }
     Ok(sums)
 }

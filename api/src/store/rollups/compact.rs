@@ -2,17 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::{DbBackend, Statement};
+use futures_util::TryStreamExt as _;
+use sea_orm::{DatabaseTransaction, Statement, StreamTrait as _};
 use sopwith_domain::calendar::Zone;
 use sopwith_domain::rollup::{Aggregate, Delta, Tally};
 use sopwith_domain::stats::histogram::Change;
 
+use super::form;
 use super::series::{Place, Series, Sums, spread};
 use crate::error::{Error, Result};
 use crate::store::bulk::{Column, Rows};
 use crate::store::{Connection, Store};
 
-/// Deltas that are looked at in one round.
+/// Deltas that are taken in one round at most.
 const DELTAS: usize = 200;
 /// How many bytes of them are taken in one, so that on SQLite other writers wait for a short time only.
 const BYTES: usize = 512 * 1024;
@@ -23,7 +25,8 @@ const ROWS: usize = 4_000;
 /// says so; answers how many deltas that were.
 ///
 /// # Errors
-/// When the database does not answer. What was compacted before stays so.
+/// `Outdated` when they are kept in another form by now; others when the database does not answer. What was compacted
+/// before stays so.
 pub async fn compact(store: &Store, stop: impl Fn() -> bool) -> Result<u64> {
     let mut done = 0;
     while !stop() {
@@ -41,14 +44,29 @@ async fn round(store: &Store) -> Result<u64> {
         return Ok(0);
     }
     let tx = store.begin().await?;
-    let backend = tx.get_database_backend();
-    let lock = if backend == DbBackend::Sqlite { "" } else { " FOR UPDATE SKIP LOCKED" };
-    let mine = format!("SELECT time_zone FROM rollup_state WHERE id = 1{lock}");
-    let Some(state) = tx.query_one_raw(Statement::from_string(backend, mine)).await? else { return Ok(0) };
-    let zone: Zone = state.try_get::<String>("", "time_zone")?.parse().map_err(Error::internal)?;
-    let oldest = format!("SELECT id, changes FROM rollup_delta ORDER BY id LIMIT {DELTAS}");
+    let Some(state) = form::hold(&tx).await? else { return Ok(0) };
+    store.form().expect(state.form)?;
+    let (ids, sum) = oldest(&tx).await?;
+    // Another may have been faster.
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let done = ids.len() as u64;
+    apply(&tx, store.zone(), &sum).await?;
+    let rows = Rows::default().with("id", Column::Numbers(ids));
+    let backend = Connection::get_database_backend(&tx);
+    let delete = rows.statement(backend, "DELETE FROM rollup_delta WHERE id IN (SELECT id FROM", ")");
+    tx.execute_raw(delete).await?;
+    tx.commit().await?;
+    Ok(done)
+}
+
+/// What one round takes, and what it comes to.
+async fn oldest(tx: &DatabaseTransaction) -> Result<(Vec<i64>, Delta)> {
+    let sql = format!("SELECT id, changes FROM rollup_delta ORDER BY id LIMIT {DELTAS}");
+    let mut rows = tx.stream_raw(Statement::from_string(Connection::get_database_backend(tx), sql)).await?;
     let (mut ids, mut sum, mut bytes) = (Vec::new(), Delta::default(), 0);
-    for row in tx.query_all_raw(Statement::from_string(backend, oldest)).await? {
+    while let Some(row) = rows.try_next().await? {
         let changes: Vec<u8> = row.try_get("", "changes")?;
         ids.push(row.try_get::<i64>("", "id")?);
         sum.merge(Delta::decode(&changes).map_err(Error::internal)?).map_err(Error::internal)?;
@@ -57,17 +75,7 @@ async fn round(store: &Store) -> Result<u64> {
             break;
         }
     }
-    // Another may have been faster.
-    if ids.is_empty() {
-        return Ok(0);
-    }
-    let done = ids.len() as u64;
-    apply(&tx, zone, &sum).await?;
-    let rows = Rows::default().with("id", Column::Numbers(ids));
-    let delete = rows.statement(backend, "DELETE FROM rollup_delta WHERE id IN (SELECT id FROM", ")");
-    tx.execute_raw(delete).await?;
-    tx.commit().await?;
-    Ok(done)
+    Ok((ids, sum))
 }
 
 /// Adds a delta to the sums. The caller holds the state.

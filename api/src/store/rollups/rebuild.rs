@@ -1,16 +1,15 @@
 //! Roll-ups computed anew from the executions.
 
-use sea_orm::entity::prelude::*;
 use sea_orm::{DatabaseTransaction, DbBackend, IsolationLevel, Statement, TransactionTrait as _, Value};
 use sopwith_domain::calendar::Zone;
 use sopwith_domain::rollup::{Delta, LAYOUT};
 use sopwith_domain::time::Timestamp;
 
 use super::compact::apply;
-use super::row::counted;
+use super::form::state;
+use super::row::{self, COLUMNS, Counted};
 use crate::error::{Error, Result};
-use crate::store::entity::execution;
-use crate::store::{Connection, Store};
+use crate::store::{Connection, Store, Uuid};
 
 /// Executions that are read at a time.
 const CHUNK: u64 = 5_000;
@@ -34,23 +33,29 @@ pub enum Prepared {
 /// # Errors
 /// When the database does not answer.
 pub async fn prepare(store: &Store) -> Result<Prepared> {
-    let (layout, zone) = state(store.read()).await?;
-    if layout == LAYOUT {
-        return Ok(if zone == store.zone() { Prepared::Ready } else { Prepared::OtherZone(zone) });
+    if let Some(found) = prepared(store, store.read()).await? {
+        return Ok(found);
     }
     let tx = hold(store).await?;
     // Another replica may have done it while this one waited.
-    if let (LAYOUT, zone) = state(&tx).await? {
-        return Ok(if zone == store.zone() { Prepared::Ready } else { Prepared::OtherZone(zone) });
+    if let Some(found) = prepared(store, &tx).await? {
+        return Ok(found);
     }
     let built = build(&tx, store.zone()).await?;
     tx.commit().await?;
     Ok(Prepared::Built(built))
 }
 
+/// How they are, where they need not be made.
+async fn prepared(store: &Store, db: &impl Connection) -> Result<Option<Prepared>> {
+    let kept = state(db).await?.form;
+    let found = if kept == store.form() { Prepared::Ready } else { Prepared::OtherZone(kept.zone) };
+    Ok((kept.layout == LAYOUT).then_some(found))
+}
+
 /// Computes all roll-ups anew, in the time zone of the store; answers from how many executions. Readers see the old
-/// ones until it is done. On PostgreSQL executions are taken meanwhile; on SQLite whoever
-/// writes gives up after ten seconds.
+/// ones until it is done. On PostgreSQL executions are taken meanwhile, unless the time zone or the layout changes; on
+/// SQLite, and then, whoever writes has to wait, and gives up in the end.
 ///
 /// # Errors
 /// When the database does not answer: the old ones stay.
@@ -66,10 +71,22 @@ async fn hold(store: &Store) -> Result<DatabaseTransaction> {
     if store.read().get_database_backend() == DbBackend::Sqlite {
         return store.begin().await;
     }
-    let tx = store.writer().begin_with_config(Some(IsolationLevel::RepeatableRead), None).await?;
-    // Before anything is read: what is seen is of the time when the lock was had. Compaction locks the row.
-    tx.execute_unprepared("LOCK TABLE rollup_state IN EXCLUSIVE MODE").await?;
-    Ok(tx)
+    loop {
+        let is_same_form = state(store.read()).await?.form == store.form();
+        let tx = store.writer().begin_with_config(Some(IsolationLevel::RepeatableRead), None).await?;
+        // Before anything is read: what is seen is of the time when the locks were had. Compaction locks the row.
+        tx.execute_unprepared("LOCK TABLE rollup_state IN EXCLUSIVE MODE").await?;
+        if !is_same_form {
+            // What would be appended meanwhile would be in the old form.
+            tx.execute_unprepared("LOCK TABLE rollup_delta IN SHARE ROW EXCLUSIVE MODE").await?;
+            return Ok(tx);
+        }
+        // Another may have changed it while this one waited.
+        if state(&tx).await?.form == store.form() {
+            return Ok(tx);
+        }
+        tx.rollback().await?;
+    }
 }
 
 async fn build(tx: &DatabaseTransaction, zone: Zone) -> Result<u64> {
@@ -77,58 +94,57 @@ async fn build(tx: &DatabaseTransaction, zone: Zone) -> Result<u64> {
     for table in ["rollup", "rollup_series", "rollup_delta"] {
         tx.execute_unprepared(&format!("DELETE FROM {table}")).await?;
     }
-    let (mut after, mut done) = ((i64::MIN, Uuid::nil()), 0);
+    let (mut after, mut done) = ((Timestamp::MIN, Uuid::nil()), 0);
     loop {
         let rows = next(tx, after, Timestamp::MAX).await?;
         let Some(last) = rows.last() else { break };
-        after = (cohort(last), last.id);
+        after = last.place();
         done += rows.len() as u64;
         apply(tx, zone, &delta(zone, &rows)?).await?;
     }
     let backend = tx.get_database_backend();
     let place = |n: usize| if backend == DbBackend::Sqlite { "?".to_owned() } else { format!("${n}") };
-    let sql =
-        format!("UPDATE rollup_state SET layout = {}, time_zone = {}, drift = 0 WHERE id = 1", place(1), place(2));
+    let sql = format!(
+        "UPDATE rollup_state SET layout = {}, time_zone = {}, drift = 0, builds = builds + 1 WHERE id = 1",
+        place(1),
+        place(2)
+    );
     let values = [Value::from(LAYOUT), Value::from(zone.to_string())];
     tx.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
     Ok(done)
 }
 
+/// An execution as it is counted.
+pub(super) struct Run {
+    id: Uuid,
+    counted: Counted,
+}
+
+impl Run {
+    /// Its place in the order of [`next`].
+    pub(super) fn place(&self) -> (Timestamp, Uuid) {
+        (self.counted.1.cohort(), self.id)
+    }
+}
+
 /// The executions after this one and before a time, in the order of theirs; some of them.
-pub(super) async fn next(db: &impl Connection, (at, id): (i64, Uuid), to: Timestamp) -> Result<Vec<execution::Model>> {
+pub(super) async fn next(db: &impl Connection, (at, id): (Timestamp, Uuid), to: Timestamp) -> Result<Vec<Run>> {
     let backend = db.get_database_backend();
     let [a, b, c] = if backend == DbBackend::Sqlite { ["?1", "?2", "?3"] } else { ["$1", "$2", "$3"] };
     let sql = format!(
-        "SELECT * FROM execution WHERE {COHORT} >= {a} AND {COHORT} < {c} AND ({COHORT} > {a} OR id > {b}) \
+        "SELECT id, {COLUMNS} FROM execution WHERE {COHORT} >= {a} AND {COHORT} < {c} AND ({COHORT} > {a} OR id > {b}) \
          AND mode <> 'PRACTICE' ORDER BY {COHORT}, id LIMIT {CHUNK}"
     );
-    let statement = Statement::from_sql_and_values(backend, sql, [at.into(), id.into(), to.micros().into()]);
-    Ok(execution::Entity::find().from_raw_sql(statement).all(db).await?)
-}
-
-pub(super) fn cohort(row: &execution::Model) -> i64 {
-    row.started_at.or(row.finished_at).unwrap_or(row.received_at)
+    let values = [at.micros().into(), id.into(), to.micros().into()];
+    let rows = db.query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+    rows.iter().map(|row| Ok(Run { id: row.try_get_by_index(0)?, counted: row::read(row, 1)? })).collect()
 }
 
 /// What executions say.
-pub(super) fn delta(zone: Zone, rows: &[execution::Model]) -> Result<Delta> {
+pub(super) fn delta(zone: Zone, rows: &[Run]) -> Result<Delta> {
     let mut delta = Delta::default();
-    for row in rows {
-        if let Some((key, facts)) = counted(row)? {
-            delta.add(zone, key, &facts).map_err(Error::internal)?;
-        }
+    for Run { counted: (key, facts), .. } in rows {
+        delta.add(zone, *key, facts).map_err(Error::internal)?;
     }
     Ok(delta)
-}
-
-/// Which roll-ups there are: their layout and time zone.
-///
-/// # Errors
-/// When the database does not answer.
-pub(super) async fn state(db: &impl Connection) -> Result<(i32, Zone)> {
-    let sql = "SELECT layout, time_zone FROM rollup_state WHERE id = 1";
-    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
-    let row = row.ok_or_else(|| Error::internal("the roll-ups have no state"))?;
-    let zone = row.try_get::<String>("", "time_zone")?.parse().map_err(Error::internal)?;
-    Ok((row.try_get("", "layout")?, zone))
 }

@@ -1,6 +1,6 @@
 //! What is to be added to a histogram and what is to be taken away.
 
-use super::{CountError, Histogram, within_bounds};
+use super::{Histogram, TooMany, within_bounds};
 
 /// The difference between two histograms, such as a correction makes: what comes in and what goes out. Changes can be
 /// merged in any order and any grouping, also where what goes out is merged before what it once came in with; only the
@@ -36,33 +36,11 @@ impl Change {
         self.added.is_empty() && self.removed.is_empty()
     }
 
-    /// Notes that so many runs of so many microseconds come in.
-    ///
-    /// # Errors
-    /// When there would be more than [`super::MOST_RUNS`].
-    pub fn add(&mut self, micros: u64, runs: u64) -> Result<(), CountError> {
-        let mut added = self.added.clone();
-        added.add(micros, runs)?;
-        *self = Self::between(&self.removed, &added);
-        Ok(())
-    }
-
-    /// Notes that so many runs of so many microseconds go out.
-    ///
-    /// # Errors
-    /// When there would be more than [`super::MOST_RUNS`].
-    pub fn remove(&mut self, micros: u64, runs: u64) -> Result<(), CountError> {
-        let mut removed = self.removed.clone();
-        removed.add(micros, runs)?;
-        *self = Self::between(&removed, &self.added);
-        Ok(())
-    }
-
     /// This change and another after it.
     ///
     /// # Errors
     /// When there would be more than [`super::MOST_RUNS`].
-    pub fn merge(&mut self, other: &Self) -> Result<(), CountError> {
+    pub fn merge(&mut self, other: &Self) -> Result<(), TooMany> {
         within_bounds(self.added.count(), other.added.count())?;
         within_bounds(self.removed.count(), other.removed.count())?;
         self.added.merge(&other.added)?;
@@ -77,17 +55,6 @@ impl Change {
     #[must_use]
     pub fn inverse(self) -> Self {
         Self { added: self.removed, removed: self.added }
-    }
-
-    /// The histogram that it makes of another.
-    ///
-    /// # Errors
-    /// When a bucket would go below zero, or there would be more than [`super::MOST_RUNS`].
-    pub fn applied_to(&self, base: &Histogram) -> Result<Histogram, CountError> {
-        let mut out = base.clone();
-        out.subtract(&self.removed)?;
-        out.merge(&self.added)?;
-        Ok(out)
     }
 
     /// From its parts; none when a bucket is in both.

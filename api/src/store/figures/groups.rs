@@ -1,0 +1,108 @@
+//! Groups of runs in the making: what is read is taken in row by row, so that no more is held than is answered.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use sopwith_domain::calendar::{Cover, Grain, Stretch, Zone};
+use sopwith_domain::rollup::{Aggregate, HORIZON};
+use sopwith_domain::stats::histogram::Histogram;
+use sopwith_domain::time::Timestamp;
+use uuid::Uuid;
+
+use super::read::Of;
+use super::{Dimension, Figures, Group, MAX_GROUPS, Question};
+use crate::error::{Error, Result};
+
+/// Groups that deltas may touch: as many may be left with nothing in the end, and are not answered.
+const MOST_TOUCHED: usize = 10 * MAX_GROUPS;
+
+/// Groups of runs in the making.
+pub(super) struct Groups<'a> {
+    question: &'a Question,
+    /// Of which the hours of sums are.
+    kept: Zone,
+    /// The whole hours that are asked for.
+    hours: Option<Stretch>,
+    now: Timestamp,
+    groups: BTreeMap<Group, (Aggregate, Histogram)>,
+    /// How many of them were first seen in deltas.
+    touched: usize,
+}
+
+impl<'a> Groups<'a> {
+    pub(super) fn new(question: &'a Question, kept: Zone, cover: &Cover, now: Timestamp) -> Self {
+        let mut groups = BTreeMap::new();
+        if question.by.is_empty() && question.bucket.is_none() {
+            groups.insert(Group::default(), Default::default());
+        }
+        Self { question, kept, hours: cover.hours(), now, groups, touched: 0 }
+    }
+
+    /// Whether there are more groups than are answered, whatever else is read: each has runs, but for those that a delta
+    /// may yet take away.
+    pub(super) fn is_full(&self) -> bool {
+        self.groups.len() > self.touched + MAX_GROUPS || self.touched > MOST_TOUCHED
+    }
+
+    /// Takes a sum in.
+    pub(super) fn add(&mut self, of: Of, at: Timestamp, sum: &Aggregate) -> Result<()> {
+        if sum.is_empty() {
+            return Ok(());
+        }
+        self.groups.entry(self.group(of, at)).or_default().0.merge(sum).map_err(Error::internal)
+    }
+
+    /// Takes a part of a delta in: it can be less than nothing.
+    pub(super) fn add_delta(&mut self, of: Of, at: Timestamp, sum: &Aggregate) -> Result<()> {
+        match self.groups.entry(self.group(of, at)) {
+            Entry::Vacant(place) => {
+                self.touched += 1;
+                place.insert((sum.clone(), Histogram::default()));
+                Ok(())
+            }
+            Entry::Occupied(mut place) => place.get_mut().0.merge(sum).map_err(Error::internal),
+        }
+    }
+
+    /// Takes in that a run is open, which is in a sum as well.
+    pub(super) fn add_open(&mut self, of: Of, started_at: Timestamp) -> Result<()> {
+        let age = u64::try_from(self.now.since(started_at)).unwrap_or(0);
+        // It stands where its sum does, which goes by the hour.
+        let in_hours = self.hours.is_some_and(|(from, to)| from <= started_at && started_at < to);
+        let at = if in_hours { self.kept.start(Grain::Hour, started_at) } else { started_at };
+        self.groups.entry(self.group(of, at)).or_default().1.add(age, 1).map_err(Error::internal)
+    }
+
+    /// Of those with runs, at most one more than are answered; where there are so many, not all was read.
+    pub(super) fn figures(self) -> Result<Vec<Figures>> {
+        let is_full = self.is_full();
+        let with_runs = self.groups.into_iter().filter(|(_, (sum, _))| is_full || sum.tally.runs > 0);
+        with_runs.take(MAX_GROUPS + 1).map(|(group, (sum, open))| figures(group, &sum, open)).collect()
+    }
+
+    fn group(&self, of: Of, at: Timestamp) -> Group {
+        let by = |dimension, id: Option<Uuid>| id.filter(|_| self.question.by.contains(&dimension));
+        let zone = self.question.zone.unwrap_or(self.kept);
+        Group {
+            process: by(Dimension::Process, of.process),
+            sop: by(Dimension::Sop, of.sop),
+            version: by(Dimension::Version, of.version),
+            team: by(Dimension::Team, of.team),
+            bucket: self.question.bucket.map(|grain| zone.start(grain, at).micros()),
+        }
+    }
+}
+
+fn figures(group: Group, sum: &Aggregate, mut open: Histogram) -> Result<Figures> {
+    let overdue = (sum.tally.open - i64::try_from(open.count()).map_err(Error::internal)?).max(0);
+    open.add(HORIZON.unsigned_abs(), overdue.unsigned_abs()).map_err(Error::internal)?;
+    Ok(Figures {
+        group,
+        tally: sum.tally,
+        // Where the sums have drifted, more may have gone out than came in: of those times there is none.
+        completed: sum.completed.added().clone(),
+        abandoned: sum.abandoned.added().clone(),
+        open,
+        overdue,
+    })
+}

@@ -1,0 +1,93 @@
+//! In what form roll-ups are kept: whoever reads or writes them in another one would be wrong without noticing.
+
+use sea_orm::Statement;
+use sopwith_domain::calendar::Zone;
+use sopwith_domain::rollup::LAYOUT;
+
+use crate::error::{Error, Result};
+use crate::store::{Connection, Store};
+
+/// What kept sums, and deltas, mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) struct Form {
+    /// As [`LAYOUT`].
+    pub(in crate::store) layout: i32,
+    /// Whose hours, days and months they are by.
+    pub(in crate::store) zone: Zone,
+}
+
+/// What is known of the roll-ups as a whole.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct State {
+    pub(super) form: Form,
+    /// How often they were computed anew.
+    pub(super) builds: i64,
+}
+
+impl Form {
+    /// The one that this process reads and writes.
+    pub(in crate::store) fn of(zone: Zone) -> Self {
+        Self { layout: LAYOUT, zone }
+    }
+
+    /// Refuses when the roll-ups are kept in another one: they were computed anew, by another version of the service or
+    /// in another time zone, after this process was started.
+    ///
+    /// # Errors
+    /// `Outdated`, which is logged with what to do.
+    pub(in crate::store) fn expect(self, kept: Self) -> Result<()> {
+        if self == kept {
+            return Ok(());
+        }
+        tracing::error!(
+            kept_layout = kept.layout,
+            kept_time_zone = %kept.zone,
+            own_layout = self.layout,
+            own_time_zone = %self.zone,
+            "the roll-ups are kept in another form than this process was started for: stop it, and start it with the \
+             time_zone and the version of the service that they were computed with last"
+        );
+        Err(Error::Outdated)
+    }
+}
+
+/// Refuses when the roll-ups are kept in another form than that of this process.
+///
+/// # Errors
+/// `Outdated`; others when the database does not answer.
+pub(in crate::store) async fn expect(db: &impl Connection, zone: Zone) -> Result<()> {
+    Form::of(zone).expect(state(db).await?.form)
+}
+
+/// What is known of the roll-ups as a whole.
+///
+/// # Errors
+/// When the database does not answer.
+pub(super) async fn state(db: &impl Connection) -> Result<State> {
+    read(db, "").await?.ok_or_else(|| Error::internal("the roll-ups have no state"))
+}
+
+/// The same, held until the transaction ends; nothing where another holds it.
+///
+/// # Errors
+/// When the database does not answer.
+pub(super) async fn hold(db: &impl Connection) -> Result<Option<State>> {
+    let is_sqlite = db.get_database_backend() == sea_orm::DbBackend::Sqlite;
+    read(db, if is_sqlite { "" } else { " FOR UPDATE SKIP LOCKED" }).await
+}
+
+async fn read(db: &impl Connection, lock: &str) -> Result<Option<State>> {
+    let sql = format!("SELECT layout, time_zone, builds FROM rollup_state WHERE id = 1{lock}");
+    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
+    let Some(row) = row else { return Ok(None) };
+    let zone = row.try_get::<String>("", "time_zone")?.parse().map_err(Error::internal)?;
+    let form = Form { layout: row.try_get("", "layout")?, zone };
+    Ok(Some(State { form, builds: row.try_get("", "builds")? }))
+}
+
+impl Store {
+    /// The form of roll-ups that this process reads and writes.
+    pub(in crate::store) fn form(&self) -> Form {
+        Form::of(self.zone())
+    }
+}
