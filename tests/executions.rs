@@ -6,6 +6,7 @@ mod chaos;
 mod clock;
 pub mod figures;
 mod order;
+mod ranking;
 mod reach;
 mod scrape;
 mod strain;

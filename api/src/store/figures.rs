@@ -55,6 +55,8 @@ pub struct Question {
     pub bucket: Option<Grain>,
     /// In this time zone; that of the organisation when absent.
     pub zone: Option<Zone>,
+    /// To be put in order before most groups are left out: up to [`MAX_RANKED`] are computed.
+    pub ranked: bool,
 }
 
 /// What a group of runs has in common.
@@ -118,8 +120,11 @@ impl Figures {
 
 /// More groups than this are not answered.
 pub const MAX_GROUPS: usize = 2_000;
+/// Of more groups than this it is not said which come first.
+pub const MAX_RANKED: usize = 10_000;
 
-/// The figures that are asked for, within reach, in the order of their groups; at most one more than [`MAX_GROUPS`].
+/// The figures that are asked for, within reach, in the order of their groups; at most one more than [`MAX_GROUPS`], or
+/// than [`MAX_RANKED`] where they are to be put in order.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -158,7 +163,8 @@ pub async fn compute(store: &Store, who: &FiguresReach, question: &Question, now
             open.add(age, 1).map_err(Error::internal)?;
         }
     }
-    let groups = groups.into_iter().filter(|(_, (sum, _))| sum.tally.runs > 0).take(MAX_GROUPS + 1);
+    let most = if question.ranked { MAX_RANKED } else { MAX_GROUPS };
+    let groups = groups.into_iter().filter(|(_, (sum, _))| sum.tally.runs > 0).take(most + 1);
     groups.map(|(group, (sum, open))| figures(group, &sum, open)).collect()
 }
 
