@@ -5,6 +5,7 @@ mod bulk;
 mod chaos;
 mod clock;
 pub mod figures;
+mod funnel;
 mod order;
 mod ranking;
 mod reach;

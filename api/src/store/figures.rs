@@ -1,6 +1,7 @@
 //! Figures: read from the roll-ups, and for what is less than an hour from the executions themselves. Everything that
 //! asks for figures asks here.
 
+pub mod funnel;
 mod read;
 mod sql;
 
