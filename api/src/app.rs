@@ -12,6 +12,7 @@ pub mod executions;
 pub mod explain;
 pub mod exports;
 pub mod figures;
+pub mod funnel;
 pub mod impact;
 pub mod mail;
 pub mod measurement;

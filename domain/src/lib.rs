@@ -12,6 +12,7 @@ pub mod diagnosis;
 pub mod error;
 pub mod event;
 pub mod execution;
+pub mod funnel;
 pub mod ids;
 pub mod lifecycle;
 pub mod measurement;

@@ -91,6 +91,7 @@ roles             yes    yes    yes   yes      yes      yes     yes         yes 
 search            yes    yes    yes   yes      yes      yes     yes         yes   yes   yes
 sop               hid    yes    hid   yes      yes      yes     hid         yes   yes   yes
 sops              hid    yes    hid   yes      yes      yes     hid         yes   yes   yes
+stepFunnel        no     no     no    no       no       yes     no          no    yes   yes
 team              yes    yes    yes   yes      yes      yes     yes         yes   yes   yes
 teams             yes    yes    yes   yes      yes      yes     yes         yes   yes   yes
 version           hid    yes    hid   yes      yes      yes     hid         yes   yes   yes
@@ -429,6 +430,7 @@ impl Stage {
             q("search", r#"search(text: "password") { nodes { sop { id } } }"#, &public.sop),
             q("sop", &format!(r#"sop(by: {{id: "{sop}"}}) {{ id }}"#), sop),
             q("sops", "sops { nodes { id } }", sop),
+            q("stepFunnel", &format!(r#"stepFunnel(versionId: "{}") {{ runsRead }}"#, public.version), "runsRead"),
             q("team", r#"team(by: {key: "ops"}) { id }"#, &team),
             q("teams", "teams { id }", &team),
             q("version", &format!(r#"version(id: "{version}") {{ id }}"#), version),

@@ -1,5 +1,7 @@
 //! Figures, within the reach of who asks.
 
+mod order;
+
 use sopwith_domain::access::{Action, Actor, Permission, Reach, Resource};
 use sopwith_domain::calendar::Grain;
 use sopwith_domain::error::Refusal;
@@ -8,8 +10,10 @@ use sopwith_domain::time::DAY;
 use super::Call;
 use crate::error::Result;
 use crate::store::executions::FiguresReach;
-use crate::store::figures::{Figures, MAX_GROUPS, Question, compute};
+use crate::store::figures::{Figures, MAX_GROUPS, MAX_RANKED, Question, compute};
 use crate::store::sops;
+
+pub use order::{Measure, Order};
 
 /// The longest time whose sums by the hour are read.
 const BY_HOUR: i64 = 92 * DAY;
@@ -26,15 +30,42 @@ pub fn reach(actor: &Actor) -> FiguresReach {
 /// `Forbidden` for someone who reads no figures at all; `Invalid` for too many groups, and for too long a time where
 /// buckets are put together from hours.
 pub async fn answer(call: &Call, question: &Question) -> Result<Vec<Figures>> {
+    bounded(gather(call, question).await?, MAX_GROUPS)
+}
+
+/// The figures that are asked for in an order of their own, at most the first so many.
+///
+/// # Errors
+/// As [`answer`].
+pub async fn ranked(call: &Call, question: Question, order: Order, first: Option<usize>) -> Result<Vec<Figures>> {
+    let question = Question { ranked: true, ..question };
+    let mut figures = order.apply(bounded(gather(call, &question).await?, MAX_RANKED)?);
+    figures.truncate(first.unwrap_or(usize::MAX));
+    bounded(figures, MAX_GROUPS)
+}
+
+async fn gather(call: &Call, question: &Question) -> Result<Vec<Figures>> {
+    let who = reader(call).await?;
+    check_hours(call, question)?;
+    compute(&call.store, &who, question, call.now).await
+}
+
+/// Whose figures the actor reads.
+///
+/// # Errors
+/// `Forbidden` for someone who reads none at all.
+pub async fn reader(call: &Call) -> Result<FiguresReach> {
     let who = reach(&call.actor);
     let none = matches!(&who.reach, Reach::Teams(teams) if teams.is_empty());
     if none && !owns_any(call).await? {
         call.permit(Action::ReadFigures, Resource::Organisation)?;
     }
-    check_hours(call, question)?;
-    let figures = compute(&call.store, &who, question, call.now).await?;
-    if figures.len() > MAX_GROUPS {
-        let why = format!("more than {MAX_GROUPS} groups: ask for less at a time");
+    Ok(who)
+}
+
+fn bounded(figures: Vec<Figures>, most: usize) -> Result<Vec<Figures>> {
+    if figures.len() > most {
+        let why = format!("more than {most} groups: ask for less at a time");
         return Err(Refusal::invalid("groupBy", why).into());
     }
     Ok(figures)

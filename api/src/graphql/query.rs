@@ -3,6 +3,7 @@
 mod access;
 mod approvals;
 mod diagnosis;
+mod funnel;
 mod measurement;
 mod people;
 mod records;
@@ -26,6 +27,7 @@ pub struct QueryRoot(
     records::RecordQuery,
     measurement::MeasurementQuery,
     diagnosis::DiagnosisQuery,
+    funnel::FunnelQuery,
 );
 
 /// A typed id; one of another kind names nothing here.

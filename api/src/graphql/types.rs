@@ -10,6 +10,7 @@ pub mod delegation;
 pub mod diagnosis;
 pub mod execution;
 pub mod figures;
+pub mod funnel;
 pub mod impact;
 pub mod inbox;
 mod judged;

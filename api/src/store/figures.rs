@@ -1,6 +1,7 @@
 //! Figures: read from the roll-ups, and for what is less than an hour from the executions themselves. Everything that
 //! asks for figures asks here.
 
+pub mod funnel;
 mod groups;
 mod read;
 mod sql;
@@ -56,6 +57,8 @@ pub struct Question {
     pub bucket: Option<Grain>,
     /// In this time zone; that of the organisation when absent.
     pub zone: Option<Zone>,
+    /// To be put in order before most groups are left out: up to [`MAX_RANKED`] are computed.
+    pub ranked: bool,
 }
 
 /// What a group of runs has in common.
@@ -119,9 +122,11 @@ impl Figures {
 
 /// More groups than this are not answered.
 pub const MAX_GROUPS: usize = 2_000;
+/// Of more groups than this it is not said which come first.
+pub const MAX_RANKED: usize = 10_000;
 
 /// The figures that are asked for, within reach, in the order of their groups. Where they are more than [`MAX_GROUPS`],
-/// one more than that, whose figures say nothing: what is left is not read.
+/// or than [`MAX_RANKED`] where they are to be put in order, one more than that, whose figures say nothing: what is left is not read.
 ///
 /// # Errors
 /// `Outdated` when the roll-ups are kept in another form by now; others when the database does not answer.

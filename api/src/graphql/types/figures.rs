@@ -1,20 +1,27 @@
 //! Figures: always with what they are made of, and how sure they are.
 
+mod order;
+mod shares;
+mod times;
+
 use async_graphql::{Context, Enum, Object, SimpleObject};
 use sopwith_domain::calendar::Grain;
 use sopwith_domain::metrics as domain;
 use sopwith_domain::rollup::Tally;
-use sopwith_domain::stats::histogram::Histogram;
-use sopwith_domain::stats::survival::Incidence;
 
+use self::shares::of;
 use super::SatisfactionBy;
 use super::people::{Team, team};
 use super::process::{Process, process};
 use super::sop::{Sop, sop};
 use super::version::{Version, version};
 use crate::graphql::error::Result;
-use crate::graphql::scalars::{BigInt, DateTime, Duration};
+use crate::graphql::scalars::{BigInt, DateTime};
 use crate::store::figures as stored;
+
+pub use self::order::FiguresOrder;
+pub use self::shares::{Interval, Rate, Ratio};
+pub use self::times::CompletionTime;
 
 /// What figures can be grouped by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -42,181 +49,6 @@ pub enum TimeBucket {
     Week,
     /// Months.
     Month,
-}
-
-/// A 95 % interval.
-#[derive(SimpleObject)]
-pub struct Interval {
-    /// Its lower end.
-    pub low: f64,
-    /// Its upper end.
-    pub high: f64,
-}
-
-fn interval((low, high): (f64, f64)) -> Interval {
-    Interval { low, high }
-}
-
-/// A share of runs: never without what it is made of.
-pub struct Ratio(pub domain::Ratio);
-
-/// A share of runs: never without what it is made of.
-#[Object]
-impl Ratio {
-    /// Those that have the property.
-    async fn numerator(&self) -> BigInt {
-        BigInt(self.0.numerator)
-    }
-
-    /// Those that could have it.
-    async fn denominator(&self) -> BigInt {
-        BigInt(self.0.denominator)
-    }
-
-    /// The share, from 0 to 1; null of nothing.
-    async fn value(&self) -> Option<f64> {
-        self.0.value()
-    }
-
-    /// Its 95 % interval (Wilson's score); null of nothing.
-    async fn interval(&self) -> Option<Interval> {
-        self.0.interval().map(interval)
-    }
-}
-
-/// Events per thousand runs.
-pub struct Rate(domain::Rate);
-
-/// Events per thousand runs.
-#[Object]
-impl Rate {
-    /// How many events.
-    async fn events(&self) -> BigInt {
-        BigInt(self.0.events)
-    }
-
-    /// In how many runs.
-    async fn runs(&self) -> BigInt {
-        BigInt(self.0.runs)
-    }
-
-    /// Events per thousand runs; null of nothing.
-    async fn per_thousand(&self) -> Option<f64> {
-        self.0.per_thousand()
-    }
-
-    /// Its 95 % interval, if events come independently (Freeman and Tukey); null of nothing.
-    async fn interval(&self) -> Option<Interval> {
-        self.0.interval().map(interval)
-    }
-}
-
-/// A percentile of completion times with its 95 % interval, within 0.55 % of the exact value.
-#[derive(SimpleObject)]
-pub struct Percentile {
-    /// The value.
-    value: Duration,
-    /// The lower end of its interval.
-    low: Duration,
-    /// The upper end of its interval; null where it lies past what has been seen.
-    high: Option<Duration>,
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "durations of runs are far below 2^63 microseconds")]
-fn duration(micros: f64) -> Duration {
-    Duration { micros: micros.round() as i64 }
-}
-
-/// How long runs took, by the time in which they started. Those still open are counted in: it is known of them that
-/// they take longer than they have been open, so a growing backlog does not look like progress. An abandoned run is
-/// never completed.
-pub struct CompletionTime<'a> {
-    figures: &'a stored::Figures,
-    incidence: Incidence,
-}
-
-impl CompletionTime<'_> {
-    fn percentile(&self, percent: i64) -> Option<Percentile> {
-        let at = self.incidence.percentile(percent)?;
-        Some(Percentile { value: duration(at.value), low: duration(at.low), high: at.high.map(duration) })
-    }
-}
-
-/// How long runs took, by the time in which they started. Those still open are counted in: it is known of them that
-/// they take longer than they have been open, so a growing backlog does not look like progress. An abandoned run is
-/// never completed.
-#[Object]
-impl CompletionTime<'_> {
-    /// How many runs were completed.
-    async fn n(&self) -> BigInt {
-        BigInt(count(&self.figures.completed))
-    }
-
-    /// How many runs are open: they began, and are not known to have ended.
-    async fn open(&self) -> BigInt {
-        BigInt(self.figures.tally.open)
-    }
-
-    /// How long the completed runs took on average; null of nothing. Few long runs move it far: see `p50`.
-    #[expect(clippy::cast_precision_loss, reason = "sums of milliseconds are not needed closer")]
-    async fn mean(&self) -> Option<Duration> {
-        let n = self.figures.completed.count();
-        (n > 0).then(|| duration(self.figures.tally.completion_millis as f64 * 1000.0 / n as f64))
-    }
-
-    /// Half of the runs were completed after so long; null while they are not.
-    async fn p50(&self) -> Option<Percentile> {
-        self.percentile(50)
-    }
-
-    /// Nine in ten were completed after so long; null while they are not.
-    async fn p90(&self) -> Option<Percentile> {
-        self.percentile(90)
-    }
-
-    /// Nineteen in twenty were completed after so long; null while they are not.
-    async fn p95(&self) -> Option<Percentile> {
-        self.percentile(95)
-    }
-
-    /// The same of the completed runs alone, by nearest rank. Where `open` is large against `n`, it looks better than
-    /// it is.
-    async fn completed_only(&self) -> CompletedTime<'_> {
-        CompletedTime(&self.figures.completed)
-    }
-}
-
-fn count(histogram: &Histogram) -> i64 {
-    i64::try_from(histogram.count()).unwrap_or(i64::MAX)
-}
-
-/// How long completed runs took.
-pub struct CompletedTime<'a>(&'a Histogram);
-
-impl CompletedTime<'_> {
-    fn percentile(&self, percent: i64) -> Option<Percentile> {
-        let at = self.0.percentile(percent)?;
-        Some(Percentile { value: duration(at.value), low: duration(at.low), high: Some(duration(at.high)) })
-    }
-}
-
-/// How long completed runs took.
-#[Object]
-impl CompletedTime<'_> {
-    /// Half took no longer.
-    async fn p50(&self) -> Option<Percentile> {
-        self.percentile(50)
-    }
-
-    /// Nine in ten took no longer.
-    async fn p90(&self) -> Option<Percentile> {
-        self.percentile(90)
-    }
-
-    /// Nineteen in twenty took no longer.
-    async fn p95(&self) -> Option<Percentile> {
-        self.percentile(95)
-    }
 }
 
 /// How content customers or performers said they were, from 1 to 5.
@@ -358,7 +190,7 @@ impl Figures {
 
     /// How long they took.
     async fn completion_time(&self) -> CompletionTime<'_> {
-        CompletionTime { figures: &self.0, incidence: self.0.incidence() }
+        CompletionTime::of(&self.0)
     }
 
     /// Runs with an error or the outcome FAILED, among the finished.
@@ -416,8 +248,4 @@ impl Figures {
             },
         }
     }
-}
-
-fn of(numerator: i64, denominator: i64) -> domain::Ratio {
-    domain::Ratio { numerator, denominator }
 }

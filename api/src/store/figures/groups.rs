@@ -10,11 +10,11 @@ use sopwith_domain::time::Timestamp;
 use uuid::Uuid;
 
 use super::read::Of;
-use super::{Dimension, Figures, Group, MAX_GROUPS, Question};
+use super::{Dimension, Figures, Group, MAX_GROUPS, MAX_RANKED, Question};
 use crate::error::{Error, Result};
 
 /// Groups that deltas may touch: as many may be left with nothing in the end, and are not answered.
-const MOST_TOUCHED: usize = 10 * MAX_GROUPS;
+const MOST_TOUCHED: usize = 2 * MAX_RANKED;
 
 /// Groups of runs in the making.
 pub(super) struct Groups<'a> {
@@ -41,7 +41,12 @@ impl<'a> Groups<'a> {
     /// Whether there are more groups than are answered, whatever else is read: each has runs, but for those that a delta
     /// may yet take away.
     pub(super) fn is_full(&self) -> bool {
-        self.groups.len() > self.touched + MAX_GROUPS || self.touched > MOST_TOUCHED
+        self.groups.len() > self.touched + self.most() || self.touched > MOST_TOUCHED
+    }
+
+    /// How many groups are answered.
+    fn most(&self) -> usize {
+        if self.question.ranked { MAX_RANKED } else { MAX_GROUPS }
     }
 
     /// Takes a sum in.
@@ -75,9 +80,9 @@ impl<'a> Groups<'a> {
 
     /// Of those with runs, at most one more than are answered; where there are so many, not all was read.
     pub(super) fn figures(self) -> Result<Vec<Figures>> {
-        let is_full = self.is_full();
+        let (is_full, most) = (self.is_full(), self.most());
         let with_runs = self.groups.into_iter().filter(|(_, (sum, _))| is_full || sum.tally.runs > 0);
-        with_runs.take(MAX_GROUPS + 1).map(|(group, (sum, open))| figures(group, &sum, open)).collect()
+        with_runs.take(most + 1).map(|(group, (sum, open))| figures(group, &sum, open)).collect()
     }
 
     fn group(&self, of: Of, at: Timestamp) -> Group {

@@ -1,0 +1,122 @@
+//! How long runs took.
+
+use async_graphql::{Object, SimpleObject};
+use sopwith_domain::stats::histogram::Histogram;
+use sopwith_domain::stats::survival::Incidence;
+
+use crate::graphql::scalars::{BigInt, Duration};
+use crate::store::figures as stored;
+
+/// A percentile of completion times with its 95 % interval, within 0.55 % of the exact value.
+#[derive(SimpleObject)]
+pub struct Percentile {
+    /// The value.
+    value: Duration,
+    /// The lower end of its interval.
+    low: Duration,
+    /// The upper end of its interval; null where it lies past what has been seen.
+    high: Option<Duration>,
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "durations of runs are far below 2^63 microseconds")]
+fn duration(micros: f64) -> Duration {
+    Duration { micros: micros.round() as i64 }
+}
+
+/// How long runs took, by the time in which they started. Those still open are counted in: it is known of them that
+/// they take longer than they have been open, so a growing backlog does not look like progress. An abandoned run is
+/// never completed.
+pub struct CompletionTime<'a> {
+    figures: &'a stored::Figures,
+    incidence: Incidence,
+}
+
+impl<'a> CompletionTime<'a> {
+    pub(super) fn of(figures: &'a stored::Figures) -> Self {
+        Self { figures, incidence: figures.incidence() }
+    }
+}
+
+impl CompletionTime<'_> {
+    fn percentile(&self, percent: i64) -> Option<Percentile> {
+        let at = self.incidence.percentile(percent)?;
+        Some(Percentile { value: duration(at.value), low: duration(at.low), high: at.high.map(duration) })
+    }
+}
+
+/// How long runs took, by the time in which they started. Those still open are counted in: it is known of them that
+/// they take longer than they have been open, so a growing backlog does not look like progress. An abandoned run is
+/// never completed.
+#[Object]
+impl CompletionTime<'_> {
+    /// How many runs were completed.
+    async fn n(&self) -> BigInt {
+        BigInt(count(&self.figures.completed))
+    }
+
+    /// How many runs are open: they began, and are not known to have ended.
+    async fn open(&self) -> BigInt {
+        BigInt(self.figures.tally.open)
+    }
+
+    /// How long the completed runs took on average; null of nothing. Few long runs move it far: see `p50`.
+    #[expect(clippy::cast_precision_loss, reason = "sums of milliseconds are not needed closer")]
+    async fn mean(&self) -> Option<Duration> {
+        let n = self.figures.completed.count();
+        (n > 0).then(|| duration(self.figures.tally.completion_millis as f64 * 1000.0 / n as f64))
+    }
+
+    /// Half of the runs were completed after so long; null while they are not.
+    async fn p50(&self) -> Option<Percentile> {
+        self.percentile(50)
+    }
+
+    /// Nine in ten were completed after so long; null while they are not.
+    async fn p90(&self) -> Option<Percentile> {
+        self.percentile(90)
+    }
+
+    /// Nineteen in twenty were completed after so long; null while they are not.
+    async fn p95(&self) -> Option<Percentile> {
+        self.percentile(95)
+    }
+
+    /// The same of the completed runs alone, by nearest rank. Where `open` is large against `n`, it looks better than
+    /// it is.
+    async fn completed_only(&self) -> CompletedTime<'_> {
+        CompletedTime(&self.figures.completed)
+    }
+}
+
+fn count(histogram: &Histogram) -> i64 {
+    i64::try_from(histogram.count()).unwrap_or(i64::MAX)
+}
+
+/// How long completed runs took.
+pub struct CompletedTime<'a>(&'a Histogram);
+
+impl CompletedTime<'_> {
+    fn percentile(&self, percent: i64) -> Option<Percentile> {
+        let at = self.0.percentile(percent)?;
+        Some(Percentile { value: duration(at.value), low: duration(at.low), high: Some(duration(at.high)) })
+    }
+}
+
+/// How long completed runs took.
+#[Object]
+impl CompletedTime<'_> {
+    /// Half took no longer.
+    async fn p50(&self) -> Option<Percentile> {
+        self.percentile(50)
+    }
+
+    /// Nine in ten took no longer.
+    async fn p90(&self) -> Option<Percentile> {
+        self.percentile(90)
+    }
+
+    /// Nineteen in twenty took no longer.
+    async fn p95(&self) -> Option<Percentile> {
+        self.percentile(95)
+    }
+}
