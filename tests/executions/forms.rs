@@ -71,7 +71,7 @@ both! {
         assert!(rebuilt.status.success(), "{rebuilt:?}");
         assert_refuses(&world, &reporter, 1).await;
         let told = world.server.log_entry(|line| line["kept_time_zone"] == "Asia/Kolkata").await;
-        assert_eq!((&told["own_time_zone"], &told["kept_layout"] == &told["own_layout"]), (&json!("UTC"), true), "{told}");
+        assert_eq!((&told["own_time_zone"], told["kept_layout"] == told["own_layout"]), (&json!("UTC"), true), "{told}");
         assert!(text(&told["message"]).contains("start it with the time_zone"), "{told}");
         let verified = world.command(&["rollup", "verify"]).await;
         assert!(!verified.status.success() && verified.stderr.contains(OTHER_FORM), "{verified:?}");
