@@ -98,8 +98,10 @@ both! {
         assert_eq!(world.query_i64("SELECT COUNT(*) FROM execution").await, 2);
     }
 
-    async fn a_batch_sent_eight_times_at_once_counts_once(world: World) {
+    async fn a_batch_sent_eight_times_at_once_counts_once(mut world: World) {
         const N: i64 = 200;
+        // They are to wait for each other, however slow the machine is.
+        world.restart_with(&[("SOPWITH_INGEST__MAX_WAIT_MILLISECONDS", "30000")]).await;
         let place = place(&world).await;
         let reporter = Reporter::new(&world, "tickets");
         let item = |n: i64| json!({"eventId": format!("e{n}"), "runId": format!("r{n}"), "process": "password-reset",
