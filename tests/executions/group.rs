@@ -86,7 +86,7 @@ both! {
     async fn what_each_brings_into_being_is_told_of_its_own_request(mut world: World) {
         world.restart_with(&[PATIENT]).await;
         place(&world).await;
-        let maker = Reporter::with_roles(&world, "tracker", &["integration", "admin"]);
+        let maker = Reporter::with_roles(&world, "tracker", &["integration", "author"]);
         maker.create("LIVE", &[json!({"eventId": "e", "runId": "r", "process": "password-reset"})]).await;
         let mut sending = JoinSet::new();
         for n in 0..SENDERS {
