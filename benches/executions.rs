@@ -71,7 +71,7 @@ impl Execution {
     }
 }
 
-/// A number in [0, 1) (the finaliser of SplitMix64, Steele et al. 2014).
+/// A number in [0, 1) (the finaliser of `SplitMix64`, Steele et al. 2014).
 fn uniform(n: u64, salt: u64) -> f64 {
     let mut z = (n.wrapping_mul(16).wrapping_add(salt)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

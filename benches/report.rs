@@ -9,8 +9,8 @@ pub fn head() {
 /// A line: what was measured, here and beside it, the ratio of both, and what it must be.
 pub fn line(what: &str, here: &str, beside: &str, ratio: f64, must: Must) {
     let (must, held) = match must {
-        Must::AtLeast(least) => (format!("at least {least}"), Some(ratio >= least)),
-        Must::AtMost(most) => (format!("at most {most}"), Some(ratio <= most)),
+        Must::AtLeast(bound) => (format!("at least {bound}"), Some(ratio >= bound)),
+        Must::AtMost(bound) => (format!("at most {bound}"), Some(ratio <= bound)),
         Must::Nothing => (String::new(), None),
     };
     let verdict = held.map_or("", |held| if held { "held" } else { "MISSED" });
