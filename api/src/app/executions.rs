@@ -137,13 +137,13 @@ pub async fn record(batches: &[Admitted]) -> Result<Vec<Vec<Answer>>> {
 }
 
 /// A report as it was sent, and with its times corrected.
-struct Sent<'a> {
+struct Item<'a> {
     by: &'a Admitted,
     sent: &'a Report,
     report: Report,
 }
 
-impl<'a> Sent<'a> {
+impl<'a> Item<'a> {
     fn of(by: &'a Admitted) -> impl Iterator<Item = Self> {
         by.batch.reports.iter().map(move |sent| {
             let mut report = sent.clone();
@@ -156,7 +156,7 @@ impl<'a> Sent<'a> {
 async fn record_once(first: &Admitted, batches: &[Admitted]) -> Result<Vec<Vec<Answer>>> {
     let permit = permit(&first.call)?;
     let (store, BatchInput { source, mode, .. }) = (&first.call.store, &first.batch);
-    let all: Vec<Sent> = batches.iter().flat_map(Sent::of).collect();
+    let all: Vec<Item> = batches.iter().flat_map(Item::of).collect();
     // Nothing is looked up for those that are not fit to be taken.
     let fit: Vec<&Report> = all.iter().filter(|s| s.report.check(s.by.call.now).is_ok()).map(|s| &s.report).collect();
     let run_ids: Vec<&str> = fit.iter().map(|report| report.run_id.as_str()).collect();
@@ -207,8 +207,8 @@ struct Taking<'a> {
 }
 
 impl<'a> Taking<'a> {
-    fn take(&mut self, item: &'a Sent) -> Answer {
-        let Sent { by, sent, report } = item;
+    fn take(&mut self, item: &'a Item) -> Answer {
+        let Item { by, sent, report } = item;
         let call = &by.call;
         // The fingerprint is of what was sent: the same event sent again later is the same.
         let fingerprint = hex::encode(sent.fingerprint());

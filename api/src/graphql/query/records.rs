@@ -154,6 +154,7 @@ impl RecordQuery {
     /// order of their groups or in one of their figures; training runs are not in them. At most 2,000 groups, or the first
     /// of at most 10,000.
     #[graphql(complexity = "20 * child_complexity + 2000")]
+    #[expect(clippy::too_many_arguments, reason = "what is asked for, grouped how, in which order")]
     async fn figures(
         &self,
         ctx: &Context<'_>,

@@ -90,7 +90,7 @@ impl Asked<'_> {
     async fn add_counts(&self, db: &impl Connection, funnel: &mut Funnel) -> Result<()> {
         let mut sql = Sql::new(db.get_database_backend());
         self.chosen(&mut sql, funnel.runs);
-        self.told(&mut sql);
+        Self::told(&mut sql);
         self.expected(&mut sql);
         sql.text(
             "SELECT told.key AS step_key, COUNT(*) AS reached, SUM(done) AS done, SUM(skipped) AS skipped, SUM(failed) AS failed, \
@@ -115,7 +115,7 @@ impl Asked<'_> {
         }
         let mut sql = Sql::new(db.get_database_backend());
         self.chosen(&mut sql, funnel.runs);
-        self.told(&mut sql);
+        Self::told(&mut sql);
         sql.text(", wanted (key, low_rank, mid_rank, high_rank) AS (VALUES ");
         for (n, (key, ranks)) in ranks.into_iter().enumerate() {
             sql.text(if n > 0 { ", (CAST(" } else { "(CAST(" });
@@ -161,7 +161,7 @@ impl Asked<'_> {
     }
 
     /// What became of each step in each of these runs.
-    fn told(&self, sql: &mut Sql) {
+    fn told(sql: &mut Sql) {
         let any = |status: &str| format!("MAX(CASE WHEN status = '{status}' THEN 1 ELSE 0 END)");
         sql.text(&format!(
             ", told AS (SELECT execution_id, key, {} AS done, {} AS failed, \

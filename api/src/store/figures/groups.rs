@@ -24,24 +24,24 @@ pub(super) struct Groups<'a> {
     /// The whole hours that are asked for.
     hours: Option<Stretch>,
     now: Timestamp,
-    groups: BTreeMap<Group, (Aggregate, Histogram)>,
+    made: BTreeMap<Group, (Aggregate, Histogram)>,
     /// How many of them were first seen in deltas.
     touched: usize,
 }
 
 impl<'a> Groups<'a> {
     pub(super) fn new(question: &'a Question, kept: Zone, cover: &Cover, now: Timestamp) -> Self {
-        let mut groups = BTreeMap::new();
+        let mut made = BTreeMap::new();
         if question.by.is_empty() && question.bucket.is_none() {
-            groups.insert(Group::default(), Default::default());
+            made.insert(Group::default(), Default::default());
         }
-        Self { question, kept, hours: cover.hours(), now, groups, touched: 0 }
+        Self { question, kept, hours: cover.hours(), now, made, touched: 0 }
     }
 
     /// Whether there are more groups than are answered, whatever else is read: each has runs, but for those that a delta
     /// may yet take away.
     pub(super) fn is_full(&self) -> bool {
-        self.groups.len() > self.touched + self.most() || self.touched > MOST_TOUCHED
+        self.made.len() > self.touched + self.most() || self.touched > MOST_TOUCHED
     }
 
     /// How many groups are answered.
@@ -54,12 +54,12 @@ impl<'a> Groups<'a> {
         if sum.is_empty() {
             return Ok(());
         }
-        self.groups.entry(self.group(of, at)).or_default().0.merge(sum).map_err(Error::internal)
+        self.made.entry(self.group(of, at)).or_default().0.merge(sum).map_err(Error::internal)
     }
 
     /// Takes a part of a delta in: it can be less than nothing.
     pub(super) fn add_delta(&mut self, of: Of, at: Timestamp, sum: &Aggregate) -> Result<()> {
-        match self.groups.entry(self.group(of, at)) {
+        match self.made.entry(self.group(of, at)) {
             Entry::Vacant(place) => {
                 self.touched += 1;
                 place.insert((sum.clone(), Histogram::default()));
@@ -75,13 +75,13 @@ impl<'a> Groups<'a> {
         // It stands where its sum does, which goes by the hour.
         let in_hours = self.hours.is_some_and(|(from, to)| from <= started_at && started_at < to);
         let at = if in_hours { self.kept.start(Grain::Hour, started_at) } else { started_at };
-        self.groups.entry(self.group(of, at)).or_default().1.add(age, 1).map_err(Error::internal)
+        self.made.entry(self.group(of, at)).or_default().1.add(age, 1).map_err(Error::internal)
     }
 
     /// Of those with runs, at most one more than are answered; where there are so many, not all was read.
     pub(super) fn figures(self) -> Result<Vec<Figures>> {
         let (is_full, most) = (self.is_full(), self.most());
-        let with_runs = self.groups.into_iter().filter(|(_, (sum, _))| is_full || sum.tally.runs > 0);
+        let with_runs = self.made.into_iter().filter(|(_, (sum, _))| is_full || sum.tally.runs > 0);
         with_runs.take(most + 1).map(|(group, (sum, open))| figures(group, &sum, open)).collect()
     }
 
