@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::executions::Execution;
 use crate::ingest::{BATCH, send};
 use crate::report::{Must, digits, line};
-use crate::site::{Site, batch};
+use crate::site::{Site, Way, batch};
 use crate::support::Backend;
 use crate::{Arguments, cost, raw};
 
@@ -108,10 +108,10 @@ async fn fill(site: &Site, from: u64, to: u64, all: u64) {
             let number = |n: u64| if from == 0 { n * every } else { (n - from) + (n - from) / (every - 1) + 1 };
             let numbers = (sent..next).map(number);
             let chunk: Vec<_> = numbers.map(|n| Execution::new(n, all, site.sops, site.now)).collect();
-            bodies.push((batch(SERIES, &chunk), chunk.len()));
+            bodies.push((batch(Way::Lines, SERIES, &chunk), chunk.len()));
             sent = next;
         }
-        seconds += send(site, bodies).await;
+        seconds += send(site, Way::Lines, bodies).await;
     }
     site.compacted().await;
     let rate = (to - from) as f64 / seconds;

@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use crate::executions::Execution;
 use crate::report::{Must, digits, line};
-use crate::site::{CLIENTS, Site, batch, post, taken};
+use crate::site::{CLIENTS, Site, Way, batch, post, taken};
 use crate::{Arguments, cost, raw};
 
 /// Executions of a batch.
@@ -17,28 +17,9 @@ const SINGLE_CLIENTS: usize = 32;
 const ROUNDS: u64 = 3;
 
 pub async fn measure(site: &mut Site, arguments: &Arguments) {
-    let each = arguments.ingest.div_ceil(ROUNDS);
-    let (mut here, mut beside, mut cpu, mut until) = (0.0, 0.0, 0.0, 0.0);
-    for round in 0..ROUNDS {
-        let all: Vec<_> = (0..each).map(|n| Execution::new(n, each, site.sops, site.now)).collect();
-        let series = format!("round-{round}");
-        let before = site.work().cpu();
-        let began = Instant::now();
-        let bodies = all.chunks(BATCH).map(|chunk| (batch(&series, chunk), chunk.len())).collect();
-        let took = send(site, bodies).await;
-        here += took;
-        site.compacted().await;
-        until += began.elapsed().as_secs_f64();
-        cpu += site.work().cpu() - before;
-        beside += raw::insert(site, &series, each).await;
+    for way in [Way::Lines, Way::GraphQL] {
+        batches(site, arguments.ingest.div_ceil(ROUNDS), way).await;
     }
-    let total = (each * ROUNDS) as f64;
-    let (here, beside) = (total / here, total / beside);
-    let what = format!("executions per second, in batches of {BATCH}, beside the rows alone");
-    line(&what, &digits(here), &digits(beside), here / beside, Must::AtLeast(0.5));
-    let per = |seconds: f64| format!("{} µs", digits(seconds / total * 1e6));
-    line("CPU per execution, compacted; and time", &per(cpu), &per(until), cpu / until, Must::Nothing);
-
     let together = singles(site, arguments.seconds, "together").await;
     site.restart(Some(("SOPWITH_INGEST__GROUP_MILLISECONDS", "0"))).await;
     let apart = singles(site, arguments.seconds, "apart").await;
@@ -48,9 +29,33 @@ pub async fn measure(site: &mut Site, arguments: &Arguments) {
     println!("\n(the service's peak memory so far: {:.0} MB)\n", cost::peak_megabytes(site.work().server));
 }
 
+async fn batches(site: &Site, each: u64, way: Way) {
+    let (mut here, mut beside, mut cpu, mut until) = (0.0, 0.0, 0.0, 0.0);
+    for round in 0..ROUNDS {
+        let all: Vec<_> = (0..each).map(|n| Execution::new(n, each, site.sops, site.now)).collect();
+        let series = format!("{way:?}-{round}");
+        let bodies = all.chunks(BATCH).map(|chunk| (batch(way, &series, chunk), chunk.len())).collect();
+        let (before, began) = (site.work().cpu(), Instant::now());
+        here += send(site, way, bodies).await;
+        site.compacted().await;
+        until += began.elapsed().as_secs_f64();
+        cpu += site.work().cpu() - before;
+        beside += raw::insert(site, &series, each).await;
+    }
+    let total = (each * ROUNDS) as f64;
+    let (here, beside) = (total / here, total / beside);
+    let what = format!("{way:?}: executions per second, in batches of {BATCH}, beside the rows alone");
+    // Bulk senders have a way of their own.
+    let must = if way == Way::Lines { Must::AtLeast(0.5) } else { Must::Nothing };
+    line(&what, &digits(here), &digits(beside), here / beside, must);
+    let per = |seconds: f64| format!("{} µs", digits(seconds / total * 1e6));
+    let what = format!("{way:?}: CPU per execution, compacted; and time");
+    line(&what, &per(cpu), &per(until), cpu / until, Must::Nothing);
+}
+
 /// Sends bodies by several clients at once; answers how many seconds that took.
-pub async fn send(site: &Site, bodies: Vec<(Vec<u8>, usize)>) -> f64 {
-    let began = Instant::now();
+pub async fn send(site: &Site, way: Way, bodies: Vec<(Vec<u8>, usize)>) -> f64 {
+    let (raw, began) = (site.world.raw(), Instant::now());
     let mut shares: Vec<Vec<_>> = (0..CLIENTS).map(|_| Vec::new()).collect();
     for (n, body) in bodies.into_iter().enumerate() {
         shares[n % CLIENTS].push(body);
@@ -58,7 +63,7 @@ pub async fn send(site: &Site, bodies: Vec<(Vec<u8>, usize)>) -> f64 {
     let mut clients = JoinSet::new();
     for share in shares {
         let requests: Vec<_> =
-            share.into_iter().map(|(body, items)| (post(&site.world, &site.token, body), items)).collect();
+            share.into_iter().map(|(body, items)| (post(way, &raw, &site.token, body), items)).collect();
         clients.spawn(async move {
             for (request, items) in requests {
                 taken(&request.send().await.unwrap().text().await.unwrap(), items);
@@ -79,9 +84,8 @@ async fn singles(site: &Site, seconds: u64, series: &str) -> f64 {
         clients.spawn(async move {
             let mut sent = 0;
             while began.elapsed() < limit {
-                let body = batch(&series, &[Execution::new(sent, 1_000_000, sops, now)]);
-                let request = raw.http.post(raw.url("/graphql")).bearer_auth(&token);
-                let answer = request.header("content-type", "application/json").body(body).send().await.unwrap();
+                let body = batch(Way::GraphQL, &series, &[Execution::new(sent, 1_000_000, sops, now)]);
+                let answer = post(Way::GraphQL, &raw, &token, body).send().await.unwrap();
                 taken(&answer.text().await.unwrap(), 1);
                 sent += 1;
             }
