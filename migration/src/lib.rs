@@ -23,6 +23,7 @@ mod m0017_rollups;
 mod m0018_measurement;
 mod m0019_sessions;
 mod m0020_responses;
+mod m0022_conformance;
 
 pub use sea_orm_migration::prelude::{MigrationTrait, MigratorTrait};
 
@@ -53,6 +54,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0018_measurement::Migration),
             Box::new(m0019_sessions::Migration),
             Box::new(m0020_responses::Migration),
+            Box::new(m0022_conformance::Migration),
         ]
     }
 }

@@ -10,7 +10,7 @@ use super::compact::apply;
 use super::row::counted;
 use crate::error::{Error, Result};
 use crate::store::entity::execution;
-use crate::store::{Connection, Store};
+use crate::store::{Connection, Store, executions};
 
 /// Executions that are read at a time.
 const CHUNK: u64 = 5_000;
@@ -38,6 +38,7 @@ pub async fn prepare(store: &Store) -> Result<Prepared> {
     if layout == LAYOUT {
         return Ok(if zone == store.zone() { Prepared::Ready } else { Prepared::OtherZone(zone) });
     }
+    executions::judge_stored(store).await?;
     let tx = hold(store).await?;
     // Another replica may have done it while this one waited.
     if let (LAYOUT, zone) = state(&tx).await? {

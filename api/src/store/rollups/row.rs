@@ -1,5 +1,6 @@
 //! What figures take from an execution as it is stored.
 
+use sopwith_domain::conformance::Conformance;
 use sopwith_domain::execution::{Mode, Satisfaction};
 use sopwith_domain::rollup::{Facts, Key};
 use sopwith_domain::time::Timestamp;
@@ -38,6 +39,11 @@ pub fn counted(row: &ExecutionRow) -> Result<Option<Counted>> {
         violations: [row.violations - major - critical, major, critical],
         satisfaction,
         version_source: row.version_source.as_deref().map(parse).transpose()?,
+        standing: row.version_standing.as_deref().map(parse).transpose()?,
+        conformance: row
+            .step_checks
+            .zip(row.step_deviations)
+            .map(|(checks, deviations)| Conformance { checks, deviations }),
     };
     Ok(Some((key, facts)))
 }
