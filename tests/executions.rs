@@ -4,6 +4,7 @@ mod answers;
 mod bulk;
 mod chaos;
 mod clock;
+mod conformance;
 pub mod figures;
 mod forms;
 mod funnel;

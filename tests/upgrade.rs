@@ -1,5 +1,7 @@
 //! A database of an older version, with data in it, is taken over as it is.
 
+mod executions;
+
 use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 use sopwith_domain::audit::{Entry, GENESIS};
@@ -21,11 +23,9 @@ fn id(backend: Backend, n: u8) -> String {
     }
 }
 
-/// What an old service would have written: an SOP in review by a team of four, of whom one reviewed it; one of them has
-/// a second account.
-fn statements(backend: Backend) -> (String, Vec<String>) {
-    let id = |n| id(backend, n);
-    let mut said = content("Reset a password");
+/// A document as it is stored, fit to stand in a statement, and its hash.
+fn document(title: &str) -> (String, String) {
+    let mut said = content(title);
     for step in said["steps"].as_array_mut().unwrap() {
         // In the form that is stored, durations are seconds.
         if step["expectedDuration"].is_string() {
@@ -35,7 +35,14 @@ fn statements(backend: Backend) -> (String, Vec<String>) {
     let document = json!({"kind": "MATERIAL", "content": said});
     let document: Document = serde_json::from_value(document).expect("a document as it is stored");
     let (document, hash) = document.canonical();
-    let (document, hash) = (document.replace('\'', "''"), hash.to_string());
+    (document.replace('\'', "''"), hash.to_string())
+}
+
+/// What an old service would have written: an SOP in review by a team of four, of whom one reviewed it; one of them has
+/// a second account.
+fn statements(backend: Backend) -> (String, Vec<String>) {
+    let id = |n| id(backend, n);
+    let (document, hash) = document("Reset a password");
     let entry = Entry {
         seq: 1,
         at: Timestamp::from_micros(1),

@@ -99,6 +99,16 @@ text_enum! {
 }
 
 text_enum! {
+    /// How the version that a run reported stood when the run started.
+    VersionStanding {
+        /// It was in force.
+        Current = "CURRENT",
+        /// Another one of the SOP was.
+        Other = "OTHER",
+    }
+}
+
+text_enum! {
     /// Why an item of a batch was rejected.
     RejectionCode {
         /// A field breaks a rule.

@@ -7,6 +7,7 @@ pub mod approval;
 pub mod audit;
 pub mod calendar;
 pub mod comment;
+pub mod conformance;
 pub mod content;
 pub mod diagnosis;
 pub mod error;

@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::calendar::{Grain, Zone};
-use crate::execution::{Adherence, Outcome, Satisfaction, SatisfactionBy, VersionSource};
+use crate::conformance::Conformance;
+use crate::execution::{Adherence, Outcome, Satisfaction, SatisfactionBy, VersionSource, VersionStanding};
 use crate::stats::histogram::{Change, Histogram, TooMany};
 use crate::time::{DAY, Timestamp};
 
@@ -19,7 +20,7 @@ pub use binary::Malformed;
 pub use tally::Tally;
 
 /// Changes when the same runs would be told otherwise: what was kept before has to be computed anew.
-pub const LAYOUT: i32 = 1;
+pub const LAYOUT: i32 = 2;
 
 /// A run that has not finished so long after its start, in microseconds, is counted as abandoned.
 pub const HORIZON: i64 = 30 * DAY;
@@ -49,6 +50,10 @@ pub struct Facts {
     pub satisfaction: Option<Satisfaction>,
     /// How its version is known.
     pub version_source: Option<VersionSource>,
+    /// How a reported version stood; none where no version of the SOP was in force when the run started.
+    pub standing: Option<VersionStanding>,
+    /// How far it kept to the steps of its version; none where it tells of no step, and until it ends.
+    pub conformance: Option<Conformance>,
 }
 
 impl Facts {
@@ -90,6 +95,8 @@ impl Facts {
         let (customer, performer) = (score(SatisfactionBy::Customer), score(SatisfactionBy::Performer));
         let satisfied = |score: Option<i32>| i64::from(score.is_some_and(|s| s >= 4));
         let one = i64::from;
+        let inferred = self.version_source == Some(VersionSource::Inferred);
+        let (checks, deviations) = self.conformance.map_or((0, 0), |c| (c.checks, c.deviations));
         Tally {
             runs: 1,
             without_start: one(self.started_at.is_none()),
@@ -117,6 +124,13 @@ impl Facts {
             performer_responses: one(performer.is_some()),
             performer_satisfied: satisfied(performer),
             performer_score: performer.unwrap_or(0).into(),
+            covered: one(inferred || self.standing.is_some()),
+            reported_in_force: one(self.standing.is_some()),
+            current: one(self.standing == Some(VersionStanding::Current)),
+            judged: one(self.conformance.is_some()),
+            conforming: one(self.conformance.is_some_and(Conformance::is_full)),
+            step_checks: checks.into(),
+            step_deviations: deviations.into(),
         }
     }
 }

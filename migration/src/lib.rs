@@ -24,6 +24,7 @@ mod m0018_measurement;
 mod m0019_sessions;
 mod m0020_responses;
 mod m0021_rollup_state;
+mod m0022_conformance;
 
 pub use sea_orm_migration::prelude::{MigrationTrait, MigratorTrait};
 
@@ -55,6 +56,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0019_sessions::Migration),
             Box::new(m0020_responses::Migration),
             Box::new(m0021_rollup_state::Migration),
+            Box::new(m0022_conformance::Migration),
         ]
     }
 }

@@ -83,6 +83,7 @@ policy            yes    yes    yes   yes      yes      yes     yes         yes 
 policyExplain     hid    yes    hid   yes      yes      yes     hid         yes   yes   yes
 policyPreview     hid    yes    hid   yes      yes      yes     hid         yes   yes   yes
 process           yes    yes    yes   yes      yes      yes     yes         yes   yes   yes
+processCoverage   yes    yes    yes   yes      yes      yes     yes         yes   yes   yes
 processes         yes    yes    yes   yes      yes      yes     yes         yes   yes   yes
 retirementImpact  hid    yes    hid   yes      yes      yes     hid         yes   yes   yes
 reviewComment     hid    yes    hid   yes      yes      yes     hid         yes   yes   yes
@@ -414,6 +415,7 @@ impl Stage {
                 "reviewer",
             ),
             q("process", &format!(r#"process(by: {{id: "{process}"}}) {{ id }}"#), &process),
+            q("processCoverage", "processCoverage { processes }", "processes"),
             q("processes", "processes { nodes { id } }", &process),
             q(
                 "retirementImpact",

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use sopwith_domain::access::{Action, Permission, Permit, Resource};
 use sopwith_domain::error::Refusal;
 use sopwith_domain::execution::{
-    MAX_CLOCK_LEAD, Merged, Mode, Rejection, RejectionCode, Report, Run, Severity, VersionSource, Violation,
-    check_span, clock_lead,
+    MAX_CLOCK_LEAD, Merged, Mode, Rejection, RejectionCode, Report, Run, Severity, VersionSource, VersionStanding,
+    Violation, check_span, clock_lead,
 };
 use sopwith_domain::ids::{ExecutionId, PersonId, VersionId};
 use sopwith_domain::time::Timestamp;
@@ -180,6 +180,7 @@ async fn record_once(first: &Admitted, batches: &[Admitted]) -> Result<Vec<Vec<A
     let entries = lookup.create_missing(&tx, &permit, source).await?;
     let mut runs: Vec<RunToStore> = changed.into_values().map(|run| lookup.resolve(run)).collect::<Result<_>>()?;
     runs.sort_by_key(|run| run.id);
+    stored::conform(&tx, &mut runs).await?;
     stored::write(&tx, &permit, store.zone(), &Batch { source, mode: *mode, runs, events }).await?;
     audit::append(&tx, entries).await?;
     tx.commit().await?;
@@ -260,6 +261,8 @@ impl<'a> Taking<'a> {
 fn version_of(run: &Run, sop: Option<&str>, times: &[InForce], code_of: impl Fn(&InForce) -> Option<String>) -> Used {
     let at = run.started_at.or(run.finished_at).or(run.occurred_at);
     let of_sop = |t: &&InForce| sop.is_none_or(|code| code_of(t).as_deref() == Some(code));
+    let covers = |t: &&InForce| at.is_some_and(|at| t.from <= at && t.until.is_none_or(|until| at < until));
+    let in_force = times.iter().filter(of_sop).rev().find(covers);
     if let (Some(label), Some(_)) = (&run.version, sop) {
         let named = times.iter().filter(of_sop).find(|t| t.label == *label);
         let outdated = named.filter(|t| matches!((t.until, at), (Some(until), Some(at)) if at >= until));
@@ -268,15 +271,17 @@ fn version_of(run: &Run, sop: Option<&str>, times: &[InForce], code_of: impl Fn(
             severity: Severity::Minor,
             detail: format!("version {} was no longer in force when the run started", t.label),
         });
+        let standing = |(named, in_force): (&InForce, &InForce)| {
+            if named.version == in_force.version { VersionStanding::Current } else { VersionStanding::Other }
+        };
         return Used {
+            standing: named.zip(in_force).map(standing),
             sop: named.map(|t| t.sop),
             version: named.map(|t| (t.version, VersionSource::Reported)),
             found: found.into_iter().collect(),
         };
     }
-    let covers = |t: &&InForce| at.is_some_and(|at| t.from <= at && t.until.is_none_or(|until| at < until));
-    let inferred = times.iter().filter(of_sop).rev().find(covers);
-    let last = times.iter().rfind(of_sop).filter(|_| sop.is_some() && inferred.is_none());
+    let last = times.iter().rfind(of_sop).filter(|_| sop.is_some() && in_force.is_none());
     let retired = last.filter(|t| matches!((t.until, at), (Some(until), Some(at)) if at >= until));
     let found = retired.map(|_| Violation {
         kind: "RETIRED_SOP".to_owned(),
@@ -284,8 +289,9 @@ fn version_of(run: &Run, sop: Option<&str>, times: &[InForce], code_of: impl Fn(
         detail: "no version was in force any more when the run started".to_owned(),
     });
     Used {
-        sop: inferred.map(|t| t.sop),
-        version: inferred.map(|t| (t.version, VersionSource::Inferred)),
+        standing: None,
+        sop: in_force.map(|t| t.sop),
+        version: in_force.map(|t| (t.version, VersionSource::Inferred)),
         found: found.into_iter().collect(),
     }
 }
@@ -294,5 +300,7 @@ fn version_of(run: &Run, sop: Option<&str>, times: &[InForce], code_of: impl Fn(
 struct Used {
     sop: Option<sopwith_domain::ids::SopId>,
     version: Option<(VersionId, VersionSource)>,
+    /// How the version stood that was reported.
+    standing: Option<VersionStanding>,
     found: Vec<Violation>,
 }

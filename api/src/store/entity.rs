@@ -640,6 +640,9 @@ pub mod execution {
         pub satisfaction_by: Option<String>,
         pub attributes: String,
         pub facts: String,
+        pub version_standing: Option<String>,
+        pub step_checks: Option<i32>,
+        pub step_deviations: Option<i32>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

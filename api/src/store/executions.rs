@@ -1,5 +1,6 @@
 //! Executions, and the permanent record of the events that made them.
 
+mod conform;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -19,6 +20,7 @@ use super::rollups::{Counted, counted};
 use super::{Connection, parse};
 use crate::error::{Error, Result};
 
+pub use conform::{conform, judge_stored};
 pub use execution::Model as ExecutionRow;
 pub use execution_step::Model as StepRow;
 pub use execution_violation::Model as ViolationRow;

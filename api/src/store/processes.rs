@@ -1,13 +1,15 @@
 //! Processes: what the organisation does, documented or not.
 
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::Query;
 use sea_orm::{ActiveValue::Set, QueryOrder};
 use sopwith_domain::access::Permit;
 use sopwith_domain::ids::{PersonId, ProcessId, TeamId};
+use sopwith_domain::lifecycle::SopState;
 use sopwith_domain::time::Timestamp;
 
 use super::Connection;
-use super::entity::process;
+use super::entity::{process, sop};
 use super::page::{self, Page, Window};
 use crate::error::Result;
 
@@ -80,6 +82,24 @@ pub async fn by_ids(db: &impl Connection, ids: &[Uuid]) -> Result<Vec<Process>> 
 /// When the database does not answer.
 pub async fn list(db: &impl Connection, window: &Window) -> Result<Page<Process>> {
     page::list(db, process::Entity::find(), (process::Column::Key, None), false, window).await
+}
+
+/// How many processes have an SOP in force, and how many there are, of a team or of all.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn covered(db: &impl Connection, team: Option<TeamId>) -> Result<(u64, u64)> {
+    let published = Query::select()
+        .column(sop::Column::ProcessId)
+        .from(sop::Entity)
+        .and_where(sop::Column::State.eq(SopState::Published.as_str()))
+        .to_owned();
+    let mut select = process::Entity::find();
+    if let Some(team) = team {
+        select = select.filter(process::Column::TeamId.eq(team.0));
+    }
+    let covered = select.clone().filter(process::Column::Id.in_subquery(published)).count(db).await?;
+    Ok((covered, select.count(db).await?))
 }
 
 /// How many processes there are.

@@ -93,6 +93,20 @@ tally! {
     performer_satisfied,
     /// The sum of what they gave.
     performer_score,
+    /// Those that started while a version of their SOP, or where none is known of any of their process, was in force.
+    covered,
+    /// Those that reported a version while one of the SOP was in force.
+    reported_in_force,
+    /// Those of them that reported the one in force.
+    current,
+    /// Those of which it is known how far they kept to the steps of their version.
+    judged,
+    /// Those of them that kept to it in everything.
+    conforming,
+    /// The sum of what they were checked for, as [`crate::conformance::Conformance`] says.
+    step_checks,
+    /// The sum of their deviations.
+    step_deviations,
 }
 
 impl Tally {
@@ -106,6 +120,18 @@ impl Tally {
     #[must_use]
     pub fn unknown(&self) -> i64 {
         self.runs - self.followed - self.deviated - self.not_followed
+    }
+
+    /// Runs that reported the version in force, among those that reported one while one was.
+    #[must_use]
+    pub fn current_version(&self) -> Ratio {
+        Ratio { numerator: self.current, denominator: self.reported_in_force }
+    }
+
+    /// Checks that were passed, among all.
+    #[must_use]
+    pub fn conformance(&self) -> Ratio {
+        Ratio { numerator: self.step_checks - self.step_deviations, denominator: self.step_checks }
     }
 
     /// All violations.

@@ -20,7 +20,10 @@ fn facts() -> impl Strategy<Value = Facts> {
     let by = prop::sample::select(SatisfactionBy::ALL);
     let satisfaction = prop::option::of((1..6_i32, by).prop_map(|(score, by)| Satisfaction { score, by }));
     let reported = prop::option::of(prop::sample::select(VersionSource::ALL));
-    let counts = (0..3_i32, 0..2_i32, prop::array::uniform3(0..3_i32));
+    let standing = prop::option::of(prop::sample::select(VersionStanding::ALL));
+    let conformance =
+        prop::option::of((1..9_i32, 0..2_i32).prop_map(|(checks, deviations)| Conformance { checks, deviations }));
+    let counts = (0..3_i32, 0..2_i32, prop::array::uniform3(0..3_i32), standing, conformance);
     (at(), at(), at(), outcome, adherence, satisfaction, reported, counts).prop_map(
         |(started_at, finished_at, occurred_at, outcome, adherence, satisfaction, version_source, counts)| Facts {
             started_at,
@@ -34,6 +37,8 @@ fn facts() -> impl Strategy<Value = Facts> {
             violations: counts.2,
             satisfaction,
             version_source,
+            standing: counts.3,
+            conformance: counts.4,
         },
     )
 }
@@ -130,7 +135,23 @@ fn run() -> Facts {
         violations: [0; 3],
         satisfaction: None,
         version_source: None,
+        standing: None,
+        conformance: None,
     }
+}
+
+#[test]
+fn a_run_is_covered_where_a_version_was_in_force() {
+    let of = |version_source, standing| {
+        let tally = Aggregate::of(&Facts { version_source, standing, ..run() }).tally;
+        [tally.covered, tally.reported_in_force, tally.current]
+    };
+    let (reported, inferred) = (Some(VersionSource::Reported), Some(VersionSource::Inferred));
+    assert_eq!(of(None, None), [0, 0, 0]);
+    assert_eq!(of(inferred, None), [1, 0, 0]);
+    assert_eq!(of(reported, None), [0, 0, 0], "none was in force then");
+    assert_eq!(of(reported, Some(VersionStanding::Other)), [1, 1, 0]);
+    assert_eq!(of(reported, Some(VersionStanding::Current)), [1, 1, 1]);
 }
 
 #[test]

@@ -199,6 +199,8 @@ impl<'a> Lookup<'a> {
             process,
             sop: of_sop.map(|(sop, _)| *sop).or(version.sop),
             version: version.version,
+            standing: version.standing,
+            conformance: None,
             team: run.team.as_ref().and_then(|key| self.teams.get(key)).copied(),
             actor: run.actor.as_ref().and_then(|actor| self.people.get(&actor.subject)).copied(),
             found: version.found,

@@ -37,6 +37,14 @@ pub enum Measure {
     CustomersSatisfied,
     /// Performers that gave a 4 or 5, among those who said it.
     PerformersSatisfied,
+    /// Runs that reported the version in force, among those that reported one while one was.
+    CurrentVersion,
+    /// Runs with an SOP in force, among all.
+    Coverage,
+    /// Checks that were passed, among all.
+    Conformance,
+    /// Runs that kept to their version in everything, among those of which that is known.
+    FullConformance,
 }
 
 /// An order of groups.
@@ -101,6 +109,10 @@ impl Measure {
             Self::CompletionTimeP95 => Standing::of_times(figures, 95),
             Self::CustomersSatisfied => ratio(tally.customer_satisfied, tally.customer_responses),
             Self::PerformersSatisfied => ratio(tally.performer_satisfied, tally.performer_responses),
+            Self::CurrentVersion => Standing::of_ratio(tally.current_version()),
+            Self::Coverage => ratio(tally.covered, tally.runs),
+            Self::Conformance => Standing { value: tally.conformance().value(), of: tally.judged },
+            Self::FullConformance => ratio(tally.conforming, tally.judged),
         }
     }
 }

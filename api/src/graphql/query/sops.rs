@@ -13,7 +13,7 @@ use crate::graphql::connection::{Counted, List, OrderDirection, Paging, list};
 use crate::graphql::error::Result;
 use crate::graphql::loaders::{SopKey, load_many};
 use crate::graphql::types::impact::RetirementImpact;
-use crate::graphql::types::process::{Process, process};
+use crate::graphql::types::process::{Process, ProcessCoverage, process};
 use crate::graphql::types::sop::{SearchHit, SearchResult, Sop, page_size, sop};
 use crate::graphql::types::version::{Version, VersionDiff, version};
 use crate::graphql::types::{Risk, SopState};
@@ -215,6 +215,19 @@ impl SopQuery {
                 Ok(processes::by_key(call.store.read(), text("key", &key)?).await?.map(Process))
             }
         }
+    }
+
+    /// How many processes have an SOP in force now, among all. What share of runs had one when they started is `coverage` of
+    /// `figures`.
+    async fn process_coverage(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Of this team; of all when absent.")] team_id: Option<ID>,
+    ) -> Result<ProcessCoverage> {
+        let call = ctx.data_unchecked::<Arc<Call>>();
+        let team = typed_option::<TeamId>(team_id.as_ref(), "team")?;
+        let (covered, all) = processes::covered(call.store.read(), team).await?;
+        ProcessCoverage::new(covered, all)
     }
 
     /// All processes, by key.

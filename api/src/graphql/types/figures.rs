@@ -1,5 +1,6 @@
 //! Figures: always with what they are made of, and how sure they are.
 
+mod conformance;
 mod order;
 mod shares;
 mod times;
@@ -9,6 +10,7 @@ use sopwith_domain::calendar::Grain;
 use sopwith_domain::metrics as domain;
 use sopwith_domain::rollup::Tally;
 
+use self::conformance::ConformanceFigures;
 use self::shares::of;
 use super::SatisfactionBy;
 use super::people::{Team, team};
@@ -186,6 +188,23 @@ impl Figures {
     /// Runs whose version was reported rather than inferred from their time, among all.
     async fn reported_version(&self) -> Ratio {
         Ratio(of(self.0.tally.reported, self.0.tally.runs))
+    }
+
+    /// Runs that reported the version that was in force when they started, among those that reported one while one of the
+    /// SOP was in force. Of the runs since a version took effect it tells how far that one is used.
+    async fn current_version(&self) -> Ratio {
+        Ratio(self.0.tally.current_version())
+    }
+
+    /// Runs that started while a version of their SOP was in force, or where no SOP is known one of any of their process,
+    /// among all.
+    async fn coverage(&self) -> Ratio {
+        Ratio(of(self.0.tally.covered, self.0.tally.runs))
+    }
+
+    /// How far they kept to the steps of their version.
+    async fn conformance(&self) -> ConformanceFigures<'_> {
+        ConformanceFigures(&self.0.tally)
     }
 
     /// How long they took.

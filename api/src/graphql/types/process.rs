@@ -1,14 +1,40 @@
 //! Processes.
 
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, ID, Object, SimpleObject};
 use sopwith_domain::ids::ProcessId;
+use sopwith_domain::metrics::Ratio;
 
 use super::people::{Person, Team, person, team};
 use super::sop::Sop;
+use crate::error::Error;
 use crate::graphql::error::Result;
 use crate::graphql::loaders::{ProcessKey, ProcessSopsKey, load};
-use crate::graphql::scalars::DateTime;
+use crate::graphql::scalars::{BigInt, DateTime};
 use crate::store::processes::Process as ProcessRow;
+
+/// How many processes have an SOP in force now.
+#[derive(SimpleObject)]
+pub struct ProcessCoverage {
+    /// Those that have one.
+    with_published_sop: BigInt,
+    /// All.
+    processes: BigInt,
+    /// The share, from 0 to 1; null of nothing. All are counted, so there is no interval.
+    value: Option<f64>,
+}
+
+impl ProcessCoverage {
+    /// So many of so many.
+    ///
+    /// # Errors
+    /// When there are more than can be told.
+    pub fn new(covered: u64, all: u64) -> Result<Self> {
+        let number = |n: u64| i64::try_from(n).map_err(Error::internal);
+        let ratio = Ratio { numerator: number(covered)?, denominator: number(all)? };
+        let (with_published_sop, processes) = (BigInt(ratio.numerator), BigInt(ratio.denominator));
+        Ok(Self { with_published_sop, processes, value: ratio.value() })
+    }
+}
 
 /// What the organisation does, documented or not. Executions belong to a process, so that work done without a
 /// procedure counts too.

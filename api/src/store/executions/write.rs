@@ -6,7 +6,8 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{DbBackend, SqlErr};
 use sopwith_domain::access::Permit;
 use sopwith_domain::calendar::Zone;
-use sopwith_domain::execution::{Mode, Run, Severity, VersionSource, Violation};
+use sopwith_domain::conformance::Conformance;
+use sopwith_domain::execution::{Mode, Run, Severity, VersionSource, VersionStanding, Violation};
 use sopwith_domain::ids::{ExecutionId, PersonId, ProcessId, SopId, TeamId, VersionId};
 use sopwith_domain::rollup::Delta;
 use sopwith_domain::time::Timestamp;
@@ -38,6 +39,10 @@ pub struct RunToStore {
     pub sop: Option<SopId>,
     /// The version, and how it is known.
     pub version: Option<(VersionId, VersionSource)>,
+    /// How a reported version stood when the run started.
+    pub standing: Option<VersionStanding>,
+    /// How far it kept to the steps of its version, as far as [`super::conform`] found.
+    pub conformance: Option<Conformance>,
     /// The team that performed it.
     pub team: Option<TeamId>,
     /// Who performed it.
@@ -178,6 +183,9 @@ fn row(batch: &Batch, new: &RunToStore) -> Result<ExecutionRow> {
         satisfaction_by: run.satisfaction.map(|s| s.by.as_str().to_owned()),
         attributes: serde_json::to_string(&run.attributes.clone().unwrap_or_default()).map_err(Error::internal)?,
         facts: serde_json::to_string(run).map_err(Error::internal)?,
+        version_standing: new.standing.map(|standing| standing.as_str().to_owned()),
+        step_checks: new.conformance.map(|conformance| conformance.checks),
+        step_deviations: new.conformance.map(|conformance| conformance.deviations),
     })
 }
 
@@ -216,6 +224,9 @@ fn run_rows(rows: &[ExecutionRow]) -> Rows {
         .with("satisfaction_by", maybe_texts(|r| &r.satisfaction_by))
         .with("attributes", texts(|r| &r.attributes))
         .with("facts", texts(|r| &r.facts))
+        .with("version_standing", maybe_texts(|r| &r.version_standing))
+        .with("step_checks", maybe_numbers(|r| r.step_checks.map(Into::into)))
+        .with("step_deviations", maybe_numbers(|r| r.step_deviations.map(Into::into)))
 }
 
 fn step_rows(run: &RunToStore) -> impl Iterator<Item = execution_step::Model> + '_ {

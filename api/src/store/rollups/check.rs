@@ -220,7 +220,14 @@ impl Findings {
         let mut differences = expected;
         add(&mut differences, kept.into_iter().map(|(place, sum)| (place, sum.inverse())))?;
         for ((series, grain, _), difference) in differences.into_iter().filter(|(_, sum)| !sum.is_empty()) {
-            let tally = Tally { completion_millis: 0, customer_score: 0, performer_score: 0, ..difference.tally };
+            let tally = Tally {
+                completion_millis: 0,
+                customer_score: 0,
+                performer_score: 0,
+                step_checks: 0,
+                step_deviations: 0,
+                ..difference.tally
+            };
             let counts = tally.numbers().into_iter().map(i64::unsigned_abs);
             let times =
                 [&difference.completed, &difference.abandoned].map(|c| c.added().count().max(c.removed().count()));

@@ -9,7 +9,7 @@ use super::compact::apply;
 use super::form::state;
 use super::row::{self, COLUMNS, Counted};
 use crate::error::{Error, Result};
-use crate::store::{Connection, Store, Uuid};
+use crate::store::{Connection, Store, Uuid, executions};
 
 /// Executions that are read at a time.
 const CHUNK: u64 = 5_000;
@@ -36,6 +36,7 @@ pub async fn prepare(store: &Store) -> Result<Prepared> {
     if let Some(found) = prepared(store, store.read()).await? {
         return Ok(found);
     }
+    executions::judge_stored(store).await?;
     let tx = hold(store).await?;
     // Another replica may have done it while this one waited.
     if let Some(found) = prepared(store, &tx).await? {

@@ -1,6 +1,7 @@
 //! What figures take from an execution as it is stored.
 
 use sea_orm::{QueryResult, TryGetable};
+use sopwith_domain::conformance::Conformance;
 use sopwith_domain::execution::{Mode, Satisfaction};
 use sopwith_domain::rollup::{Facts, Key};
 use sopwith_domain::time::Timestamp;
@@ -33,6 +34,8 @@ pub fn counted(row: &ExecutionRow) -> Result<Option<Counted>> {
         violations: by_severity(row.violations, row.major_violations, row.critical_violations),
         satisfaction: satisfaction(row.satisfaction, row.satisfaction_by.as_deref())?,
         version_source: row.version_source.as_deref().map(parse).transpose()?,
+        standing: row.version_standing.as_deref().map(parse).transpose()?,
+        conformance: conformance(row.step_checks, row.step_deviations),
     };
     Ok(Some((key, facts)))
 }
@@ -41,7 +44,7 @@ pub fn counted(row: &ExecutionRow) -> Result<Option<Counted>> {
 /// than all of these together.
 pub(in crate::store) const COLUMNS: &str = "process_id, sop_id, version_id, team_id, started_at, finished_at, \
     occurred_at, received_at, outcome, adherence, errors, rework, violations, major_violations, critical_violations, \
-    satisfaction, satisfaction_by, version_source";
+    satisfaction, satisfaction_by, version_source, version_standing, step_checks, step_deviations";
 
 /// What is counted of a row whose columns are [`COLUMNS`], from the one at `first` on; of no training run.
 ///
@@ -62,6 +65,8 @@ pub(in crate::store) fn read(row: &QueryResult, first: usize) -> Result<Counted>
         violations: by_severity(columns.take()?, columns.take()?, columns.take()?),
         satisfaction: satisfaction(columns.take()?, columns.take::<Option<String>>()?.as_deref())?,
         version_source: columns.take::<Option<String>>()?.as_deref().map(parse).transpose()?,
+        standing: columns.take::<Option<String>>()?.as_deref().map(parse).transpose()?,
+        conformance: conformance(columns.take()?, columns.take()?),
     };
     Ok((key, facts))
 }
@@ -81,6 +86,10 @@ impl Columns<'_> {
 
 fn by_severity(all: i32, major: i32, critical: i32) -> [i32; 3] {
     [all - major - critical, major, critical]
+}
+
+fn conformance(checks: Option<i32>, deviations: Option<i32>) -> Option<Conformance> {
+    checks.zip(deviations).map(|(checks, deviations)| Conformance { checks, deviations })
 }
 
 fn satisfaction(score: Option<i32>, by: Option<&str>) -> Result<Option<Satisfaction>> {

@@ -39,6 +39,14 @@ pub enum FiguresOrderField {
     CustomersSatisfied,
     /// Performers that gave a 4 or 5, among those who said it.
     PerformersSatisfied,
+    /// Runs that reported the version in force, among those that reported one while one was.
+    CurrentVersion,
+    /// Runs with an SOP in force when they started, among all.
+    Coverage,
+    /// How far runs kept to the steps of their version: checks that were passed, among all.
+    Conformance,
+    /// Runs that kept to their version in everything, among those of which that is known.
+    FullConformance,
 }
 
 /// The order of a list of figures. Groups without the figure come last, whichever way. Where it is equal, the one with more
