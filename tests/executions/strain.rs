@@ -54,6 +54,8 @@ fn thousand_hours(process: &str) -> Delta {
             violations: [0; 3],
             satisfaction: None,
             version_source: None,
+            standing: None,
+            conformance: None,
         };
         delta.add(Zone::UTC, key, &facts).unwrap();
     }
