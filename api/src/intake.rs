@@ -80,7 +80,7 @@ impl Intake {
         told.await.unwrap_or_else(given_up)
     }
 
-    /// Stores a small batch with others, as a task that none of their senders can end.
+    /// Stores a small batch with others, as a task that ends with the last of those who wait for it.
     fn join(self: &Arc<Self>, kin: Kin, items: usize, member: Member) {
         let (intake, turn) = (Arc::clone(self), self.groups.join(&kin, items, member));
         match turn {
@@ -116,13 +116,16 @@ impl Intake {
             }
             return;
         };
-        let (batches, senders): (Vec<_>, Vec<_>) = members.into_iter().map(|m| (m.batch, m.sender)).unzip();
-        let together = record(&batches).await;
+        let (batches, mut senders): (Vec<_>, Vec<_>) = members.into_iter().map(|m| (m.batch, m.sender)).unzip();
+        let Some(together) = while_waited_for(&mut senders, record(&batches)).await else { return };
         // What is wrong with one batch must not be held against the others.
         let apart = batches.len() > 1 && matches!(together, Err(Error::Refused(_) | Error::Internal(_)));
         if apart {
-            for (batch, sender) in batches.iter().zip(senders) {
-                sender.tell(record(slice::from_ref(batch)).await.map(|all| (batch.batch(), all.concat())));
+            for (batch, mut sender) in batches.iter().zip(senders) {
+                let alone = record(slice::from_ref(batch));
+                if let Some(told) = while_waited_for(slice::from_mut(&mut sender), alone).await {
+                    sender.tell(told.map(|all| (batch.batch(), all.concat())));
+                }
             }
             return;
         }
@@ -151,6 +154,21 @@ impl Intake {
     async fn place(&self) -> Option<SemaphorePermit<'_>> {
         let _waiting = self.waiting.try_acquire().ok()?;
         timeout(self.max_wait, self.places.acquire()).await.ok()?.ok()
+    }
+}
+
+/// Does work unless nobody waits for it any more: such work is not to hold a connection to the database.
+async fn while_waited_for<T>(senders: &mut [Sender], work: impl Future<Output = T>) -> Option<T> {
+    let all_gone = async {
+        for sender in senders {
+            if let Some(answer) = &mut sender.answer {
+                answer.closed().await;
+            }
+        }
+    };
+    tokio::select! {
+        done = work => Some(done),
+        () = all_gone => None,
     }
 }
 
