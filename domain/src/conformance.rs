@@ -90,11 +90,11 @@ impl Model {
         if done.is_empty() && self.steps.is_empty() {
             return None;
         }
-        let mut own: Vec<Option<Option<Timestamp>>> = vec![None; self.steps.len()];
+        let mut own: Vec<Option<Done>> = vec![None; self.steps.len()];
         let mut extra = 0;
         for (key, at) in &done {
             match self.places.get(*key) {
-                Some(place) => own[*place] = Some(*at),
+                Some(place) => own[*place] = Some(Done { first: *at }),
                 None => extra += 1,
             }
         }
@@ -108,7 +108,7 @@ impl Model {
 
     /// The mandatory steps that were not done on the way that was taken. Steps of a branch that was not taken are on
     /// another way. From each step the way goes on to the next one, or where a branch leads.
-    fn skipped(&self, own: &[Option<Option<Timestamp>>], stopped: bool) -> i32 {
+    fn skipped(&self, own: &[Option<Done>], stopped: bool) -> i32 {
         let end = self.steps.len();
         let mut ways = vec![Fit::default(); end + 1];
         for (at, step) in self.steps.iter().enumerate().rev() {
@@ -123,10 +123,16 @@ impl Model {
     }
 }
 
+/// A step that was done, and when it was first tried, where that is known.
+#[derive(Debug, Clone, Copy)]
+struct Done {
+    first: Option<Timestamp>,
+}
+
 /// Steps outside the longest series that was done in the order of the version. Those whose time is not known are in
 /// order, and so are those of one time.
-fn out_of_order(own: &[Option<Option<Timestamp>>]) -> i32 {
-    let timed = own.iter().enumerate().filter_map(|(place, done)| Some(((*done)??, place)));
+fn out_of_order(own: &[Option<Done>]) -> i32 {
+    let timed = own.iter().enumerate().filter_map(|(place, done)| Some(((*done)?.first?, place)));
     let mut timed: Vec<(Timestamp, usize)> = timed.collect();
     timed.sort_unstable();
     // The least place that a series of each length ends in (Fredman 1975).
