@@ -31,7 +31,7 @@ use support::Backend;
 /// Measures the service beside the limit of its database.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Executions at which dashboards are measured, the fewest first.
+    /// Executions at which dashboards are measured: one number, or a second that is a multiple of the first.
     #[arg(long, value_delimiter = ',', default_value = "1000000,10000000")]
     executions: Vec<u64>,
     /// Executions by which ingestion is measured.
@@ -54,6 +54,12 @@ struct Arguments {
 #[tokio::main]
 async fn main() {
     let arguments = Arguments::parse();
+    let fits = match arguments.executions[..] {
+        [one] => one > 0,
+        [fewer, more] => fewer > 0 && more > fewer && more.is_multiple_of(fewer),
+        _ => false,
+    };
+    assert!(fits, "--executions takes one number, or a second that is a multiple of the first");
     support::durable();
     for (name, backend) in [("sqlite", Backend::Sqlite), ("postgres", Backend::Postgres)] {
         if arguments.only.as_ref().is_some_and(|only| only != name) {
