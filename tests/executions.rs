@@ -1,8 +1,9 @@
 //! Executions: what integrations report, how it becomes runs, and what figures say of them.
 
 mod answers;
-mod bulk;
-mod chaos;
+mod bounds;
+pub mod bulk;
+pub mod chaos;
 mod clock;
 mod conformance;
 pub mod figures;
@@ -17,6 +18,7 @@ mod strain;
 mod versions;
 mod wire;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::story::RECORD;
@@ -96,5 +98,26 @@ pub fn everyone(world: &World) -> Client {
 /// The time so many seconds from now.
 pub fn from_now(seconds: i64) -> String {
     let now = i64::try_from(token::now()).unwrap();
-    chrono::DateTime::from_timestamp(now + seconds, 0).unwrap().to_rfc3339()
+    DateTime::from_timestamp(now + seconds, 0).unwrap().to_rfc3339()
+}
+
+/// A record of an attempt at a step, with its times as far as they are told.
+pub fn step(key: &str, attempt: i64, status: &str, times: [Option<DateTime<Utc>>; 2]) -> Value {
+    let [began, ended] = times.map(|at| json!(at.map(|at| at.to_rfc3339())));
+    with(json!({"key": key, "attempt": attempt, "status": status}), [("startedAt", began), ("finishedAt", ended)])
+}
+
+/// An item with further fields, but for those that say nothing.
+pub fn with<'a>(mut item: Value, fields: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
+    for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_null()) {
+        item[name] = value;
+    }
+    item
+}
+
+/// Waits until every change is in the roll-ups.
+pub async fn compacted(world: &World) {
+    while world.query_i64("SELECT COUNT(*) FROM rollup_delta").await > 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::{Reporter, everyone};
+use super::{Reporter, compacted, everyone};
 use crate::story::{RECORD, place, process, published};
-use crate::support::{Backend, Raw, World, both};
+use crate::support::{Backend, Dice, Raw, World, both};
 
 const ROUNDS: u64 = 4;
 const WRITERS: u64 = 3;
@@ -18,16 +18,6 @@ const BATCHES: u64 = 12;
 const ITEMS: u64 = 40;
 /// Few, so that most events correct a run that another batch may be changing.
 const RUNS: u64 = 150;
-
-/// The same numbers each time (a linear congruential generator).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-}
 
 /// An event of a run: its beginning, its end or a correction, with a revision that says which rules.
 fn event(dice: &mut Dice, source: u64, n: u64, process: &str) -> Value {
@@ -43,10 +33,10 @@ fn event(dice: &mut Dice, source: u64, n: u64, process: &str) -> Value {
     });
     if dice.roll(3) > 0 {
         item["finishedAt"] = json!(end.to_rfc3339());
-        item["outcome"] = json!(["SUCCEEDED", "FAILED", "ABANDONED"][usize::try_from(dice.roll(3)).unwrap()]);
+        item["outcome"] = json!(dice.pick(&["SUCCEEDED", "FAILED", "ABANDONED"]));
     }
     if dice.roll(2) > 0 {
-        item["adherence"] = json!(["FOLLOWED", "DEVIATED", "NOT_FOLLOWED"][usize::try_from(dice.roll(3)).unwrap()]);
+        item["adherence"] = json!(dice.pick(&["FOLLOWED", "DEVIATED", "NOT_FOLLOWED"]));
         item["errors"] = json!(dice.roll(2));
     }
     if dice.roll(3) == 0 {
@@ -76,7 +66,7 @@ async fn insist(raw: &Raw, reporter: &Reporter, items: &[Value]) {
 }
 
 async fn write(raw: Raw, reporter: Reporter, seed: u64) {
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     for batch in 0..BATCHES {
         let items: Vec<Value> =
             (0..ITEMS).map(|n| event(&mut dice, seed, batch * ITEMS + n, "password-reset")).collect();
@@ -90,7 +80,7 @@ async fn write(raw: Raw, reporter: Reporter, seed: u64) {
 }
 
 /// What `sopwith rollup verify` says, and whether it was content.
-async fn verify(world: &World) -> (bool, Value) {
+pub async fn verify(world: &World) -> (bool, Value) {
     let output = world.command(&["rollup", "verify", "--json"]).await;
     let line = output.stdout.lines().next().unwrap_or_default().to_owned();
     (output.status.success(), serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {output:?}")))
@@ -113,7 +103,7 @@ both! {
         let place = place(&world).await;
         published(&place, "Reset a password").await;
         process(&place.author, &json!(place.team), "restore").await;
-        let mut dice = Dice(7);
+        let mut dice = Dice::new(7);
         for round in 0..ROUNDS {
             let mut writers = JoinSet::new();
             for writer in 0..WRITERS {
@@ -161,9 +151,7 @@ both! {
         let items: Vec<Value> = (0..30).map(|n| json!({"eventId": format!("e{n}"), "runId": format!("r{n}"), "sop": sop,
             "startedAt": format!("2026-05-{:02}T10:30:00Z", n % 3 + 1), "finishedAt": format!("2026-05-{:02}T10:45:00Z", n % 3 + 1)})).collect();
         Reporter::new(&world, "tickets").create("BACKFILL", &items).await;
-        while world.query_i64("SELECT COUNT(*) FROM rollup_delta").await > 0 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        compacted(&world).await;
         assert_eq!(verify(&world).await, (true, json!({"executions": 30, "drift": 0, "rows": 0})));
         // Executions changed past the service, and a sum that is lost, of each length of time.
         world.execute("UPDATE execution SET errors = 1 WHERE run_id IN ('r0', 'r1', 'r4')").await;

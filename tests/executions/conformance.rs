@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, TimeZone as _, Utc};
 use serde_json::{Value, json};
 
-use super::{Reporter, everyone};
+use super::{Reporter, everyone, step, with};
 use crate::story::{
     CREATE_SOP, CREATE_TEAM, CREATE_VERSION, Draft, Place, RETIRE, content, decide, look, number, place, process,
     publish, published, text,
 };
-use crate::support::{World, both};
+use crate::support::{Dice, World, both};
 
 const CONFORMANCE: &str = "query($by: [FiguresDimension!], $filter: FiguresFilter) { figures(groupBy: $by, filter: $filter) {
     team { key } runs conformance { known { numerator denominator } full { numerator denominator } deviations checks value } } }";
@@ -35,16 +35,6 @@ type Attempt = (&'static str, i64, &'static str, Option<i64>);
 /// A run: its team, its outcome, whether it ended, and its attempts.
 type Run = (&'static str, Option<&'static str>, bool, Vec<Attempt>);
 
-/// The same numbers each time (a linear congruential generator).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % sides
-    }
-}
-
 fn runs(dice: &mut Dice) -> Vec<Run> {
     let ways: [&[&str]; 6] = [
         &["look", "ask", "by-phone", "close"],
@@ -55,30 +45,30 @@ fn runs(dice: &mut Dice) -> Vec<Run> {
         &["close", "wait", "look"],
     ];
     let make = |n: usize| {
-        let mut way: Vec<&'static str> = ways[dice.roll(ways.len())].to_vec();
-        if dice.roll(3) == 0 {
-            way.remove(dice.roll(way.len()));
+        let mut way: Vec<&'static str> = ways[dice.place(ways.len())].to_vec();
+        if dice.place(3) == 0 {
+            way.remove(dice.place(way.len()));
         }
-        if dice.roll(4) == 0 && way.len() > 1 {
-            let at = dice.roll(way.len() - 1);
+        if dice.place(4) == 0 && way.len() > 1 {
+            let at = dice.place(way.len() - 1);
             way.swap(at, at + 1);
         }
-        if dice.roll(4) == 0 {
-            way.truncate(1 + dice.roll(way.len()));
+        if dice.place(4) == 0 {
+            way.truncate(1 + dice.place(way.len()));
         }
         let mut attempts: Vec<Attempt> = Vec::new();
         for (at, key) in (0_i64..).zip(&way) {
-            let status = ["DONE", "DONE", "DONE", "FAILED", "SKIPPED"][dice.roll(5)];
-            attempts.push((*key, 1, status, (dice.roll(10) > 0).then_some(at)));
+            let status = ["DONE", "DONE", "DONE", "FAILED", "SKIPPED"][dice.place(5)];
+            attempts.push((*key, 1, status, (dice.place(10) > 0).then_some(at)));
             if status == "FAILED" {
                 attempts.push((*key, 2, "DONE", Some(at + 20)));
             }
         }
-        if dice.roll(9) == 0 {
+        if dice.place(9) == 0 {
             attempts.clear();
         }
-        let outcome = [None, Some("SUCCEEDED"), Some("SUCCEEDED"), Some("FAILED"), Some("ABANDONED")][dice.roll(5)];
-        (["ops", "hr"][n % 2], outcome, outcome.is_some() || dice.roll(2) == 0, attempts)
+        let outcome = [None, Some("SUCCEEDED"), Some("SUCCEEDED"), Some("FAILED"), Some("ABANDONED")][dice.place(5)];
+        (["ops", "hr"][n % 2], outcome, outcome.is_some() || dice.place(2) == 0, attempts)
     };
     (0..220).map(make).collect()
 }
@@ -132,21 +122,14 @@ fn judge((_, outcome, _, attempts): &Run) -> Option<(usize, usize)> {
 }
 
 fn item(n: usize, revision: i64, sop: &str, at: DateTime<Utc>, (team, outcome, ended, attempts): &Run) -> Value {
-    let step = |(key, attempt, status, began): &Attempt| {
-        let mut step = json!({"key": key, "attempt": attempt, "status": status});
-        if let Some(minutes) = began {
-            step["startedAt"] = json!((at + Duration::minutes(*minutes)).to_rfc3339());
-        }
-        step
+    let attempt = |(key, attempt, status, began): &Attempt| {
+        step(key, *attempt, status, [began.map(|minutes| at + Duration::minutes(minutes)), None])
     };
-    let mut item = json!({"eventId": format!("e{n}-{revision}"), "runId": format!("r{n}"), "revision": revision, "sop": sop,
-        "version": "1.0", "team": team, "startedAt": at.to_rfc3339(), "steps": attempts.iter().map(step).collect::<Vec<_>>()});
-    if let Some(outcome) = outcome {
-        item["outcome"] = json!(outcome);
-    } else if *ended {
-        item["finishedAt"] = json!((at + Duration::hours(2)).to_rfc3339());
-    }
-    item
+    let item = json!({"eventId": format!("e{n}-{revision}"), "runId": format!("r{n}"), "revision": revision, "sop": sop,
+        "version": "1.0", "team": team, "startedAt": at.to_rfc3339(), "steps": attempts.iter().map(attempt).collect::<Vec<_>>()});
+    // Either of the two ends it.
+    let finished = (*ended && outcome.is_none()).then(|| (at + Duration::hours(2)).to_rfc3339());
+    with(item, [("outcome", json!(outcome)), ("finishedAt", json!(finished))])
 }
 
 /// [known, finished, full, deviations, checks] of runs.
@@ -238,7 +221,7 @@ both! {
         let place = place(&world).await;
         place.admin.mutate(CREATE_TEAM, json!({"input": {"key": "hr", "name": "People"}})).await;
         let made = forked(&place).await;
-        let mut runs = runs(&mut Dice(11));
+        let mut runs = runs(&mut Dice::new(11));
         let reporter = Reporter::new(&world, "tickets");
         let start = Utc.with_ymd_and_hms(2024, 5, 1, 10, 0, 0).unwrap();
         let at = |n: usize| start + Duration::hours(i64::try_from(n).unwrap());

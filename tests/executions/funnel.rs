@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, TimeZone as _, Utc};
 use serde_json::{Value, json};
 
-use super::{Reporter, everyone};
+use super::figures::micros;
+use super::{Reporter, everyone, step};
 use crate::story::{CREATE_TEAM, CREATE_VERSION, Draft, Place, content, number, place, publish, published, text};
-use crate::support::{World, both};
+use crate::support::{Dice, World, both};
 
 const FUNNEL: &str = "query($version: ID!, $filter: StepFunnelFilter) { stepFunnel(versionId: $version, filter: $filter) {
     version { label } from to runs runsRead runsWithSteps { numerator denominator }
@@ -19,16 +20,6 @@ const FUNNEL: &str = "query($version: ID!, $filter: StepFunnelFilter) { stepFunn
 /// One attempt at a step: key, attempt, status, and when it began and ended, as far as that is told.
 type Attempt = (&'static str, i64, &'static str, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
 
-/// The same numbers each time (a linear congruential generator).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-}
-
 fn attempts(dice: &mut Dice, start: DateTime<Utc>) -> Vec<Attempt> {
     let mut all = Vec::new();
     for key in ["identify", "reset", "phone-home"] {
@@ -36,7 +27,7 @@ fn attempts(dice: &mut Dice, start: DateTime<Utc>) -> Vec<Attempt> {
             if dice.roll(4) == 0 {
                 continue;
             }
-            let status = ["DONE", "DONE", "SKIPPED", "FAILED"][usize::try_from(dice.roll(4)).unwrap()];
+            let status = dice.pick(&["DONE", "DONE", "SKIPPED", "FAILED"]);
             let began = start + Duration::seconds(i64::try_from(dice.roll(3600)).unwrap());
             // Around the two minutes that are expected of the first step, and exactly that.
             let takes = Duration::microseconds(i64::try_from(60 + 10 * dice.roll(13)).unwrap() * 1_000_000);
@@ -53,17 +44,9 @@ fn attempts(dice: &mut Dice, start: DateTime<Utc>) -> Vec<Attempt> {
 }
 
 fn item(name: &str, sop: &Draft, label: &str, start: DateTime<Utc>, attempts: &[Attempt]) -> Value {
-    let step = |(key, attempt, status, began, ended): &Attempt| {
-        let mut step = json!({"key": key, "attempt": attempt, "status": status});
-        for (name, at) in [("startedAt", began), ("finishedAt", ended)] {
-            if let Some(at) = at {
-                step[name] = json!(at.to_rfc3339());
-            }
-        }
-        step
-    };
+    let attempt = |(key, attempt, status, began, ended): &Attempt| step(key, *attempt, status, [*began, *ended]);
     json!({"eventId": name, "runId": name, "sop": sop.code, "version": label, "startedAt": start.to_rfc3339(), "team": "ops",
-        "steps": attempts.iter().map(step).collect::<Vec<_>>()})
+        "steps": attempts.iter().map(attempt).collect::<Vec<_>>()})
 }
 
 /// What the runs tell of a step: [reached, done, skipped, failed, failures, timed, over two minutes], and their times.
@@ -92,30 +75,6 @@ fn expected(runs: &[Vec<Attempt>], key: &str) -> ([i64; 7], Vec<i64>) {
     (counts, times)
 }
 
-fn micros(duration: &Value) -> i64 {
-    let text = duration.as_str().unwrap().strip_prefix("PT").unwrap().to_owned();
-    let (mut total, mut digits) = (0.0, String::new());
-    for c in text.chars() {
-        match c {
-            'H' | 'M' | 'S' => {
-                let unit = if c == 'H' {
-                    3600.0
-                } else if c == 'M' {
-                    60.0
-                } else {
-                    1.0
-                };
-                total += digits.parse::<f64>().unwrap() * unit;
-                digits.clear();
-            }
-            c => digits.push(c),
-        }
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "a time of some minutes")]
-    let micros = (total * 1e6_f64).round() as i64;
-    micros
-}
-
 fn compare(row: &Value, runs: &[Vec<Attempt>], with_steps: usize) {
     let key = text(&row["key"]);
     let (counts, times) = expected(runs, &key);
@@ -137,8 +96,8 @@ fn compare(row: &Value, runs: &[Vec<Attempt>], with_steps: usize) {
         "{key}"
     );
     let median = times[times.len().div_ceil(2) - 1];
-    assert_eq!(micros(&time["median"]["value"]), median, "{key}");
-    let (low, high) = (micros(&time["median"]["low"]), micros(&time["median"]["high"]));
+    let [value, low, high] = ["value", "low", "high"].map(|of| micros(time["median"][of].as_str().unwrap()));
+    assert_eq!(value, median, "{key}");
     let below = times.iter().filter(|t| **t < low).count();
     let above = times.iter().filter(|t| **t > high).count();
     assert!(
@@ -180,7 +139,7 @@ both! {
         let first = published(&place, "Reset a password").await;
         let later = second(&place, &first).await;
         let reporter = Reporter::new(&world, "tickets");
-        let mut dice = Dice(7);
+        let mut dice = Dice::new(7);
         let start = Utc.with_ymd_and_hms(2024, 5, 1, 10, 0, 0).unwrap();
         let (mut runs, mut items) = (Vec::new(), Vec::new());
         for n in 0..240 {

@@ -15,6 +15,7 @@ use std::{
 mod chromium;
 mod client;
 mod database;
+mod dice;
 mod janitor;
 mod keys;
 pub mod npm;
@@ -28,6 +29,7 @@ pub mod token;
 pub use chromium::Chromium;
 pub use client::{Client, Raw, Response, UserError, respond};
 pub use database::{Database, connect};
+pub use dice::Dice;
 pub use keys::{KeyServer, Manner};
 pub use oidc::Provider;
 pub use postgres::{durable, id as postgres_id};

@@ -1,0 +1,85 @@
+//! How sure figures are, and how many of them are answered at a time.
+
+use chrono::{Duration, TimeZone as _, Utc};
+use serde_json::{Value, json};
+
+use super::figures::micros;
+use super::{Reporter, compacted, count};
+use crate::story::{number, place, text};
+use crate::support::{World, both};
+
+const SURE: &str = "{ figures { adoption { known { value interval { low high } } }
+    completionTime { p50 { value low high } completedOnly { p50 { value low high } } } } }";
+
+both! {
+    async fn figures_say_how_sure_they_are(world: World) {
+        let place = place(&world).await;
+        let item = |n: i64| json!({"eventId": format!("e{n}"), "runId": format!("r{n}"), "process": "password-reset",
+            "adherence": if n < 81 { "FOLLOWED" } else { "NOT_FOLLOWED" }, "startedAt": "2024-05-01T10:00:00Z",
+            "finishedAt": format!("2024-05-01T10:{:02}:{:02}Z", n / 60, n % 60)});
+        let items: Vec<Value> = (0..263).map(item).collect();
+        Reporter::new(&world, "tickets").create("BACKFILL", &items).await;
+        let seen = place.manager.ok(SURE, json!({})).await;
+        let known = &seen["figures"][0]["adoption"]["known"];
+        // Newcombe 1998, table I: 81 of 263 by the score method.
+        let close = |value: &Value, expected: f64| (value.as_f64().unwrap() - expected).abs() < 5e-5;
+        assert!(close(&known["interval"]["low"], 0.2553) && close(&known["interval"]["high"], 0.3662), "{known}");
+        assert!(close(&known["value"], 81.0 / 263.0));
+        let p50 = &seen["figures"][0]["completionTime"]["p50"];
+        let bounds = |of: &Value| ["low", "value", "high"].map(|name| micros(of[name].as_str().unwrap()) / 1_000);
+        for of in [p50, &seen["figures"][0]["completionTime"]["completedOnly"]["p50"]] {
+            let [low, value, high] = bounds(of);
+            assert!((130_290..=131_710).contains(&value), "the 132nd of 263 is 131 s: {value}");
+            assert!(low > 110_000 && low < value && high > value && high < 152_000, "{low} {high}");
+        }
+        // Nothing has no share, and no row.
+        let none = place.manager.ok("{ figures(filter: {from: \"2030-01-01T00:00:00Z\"}) { runs } }", json!({})).await;
+        assert_eq!(none["figures"], json!([]));
+    }
+
+    async fn hours_are_given_of_a_bounded_time(world: World) {
+        let place = place(&world).await;
+        let reporter = Reporter::new(&world, "tickets");
+        reporter.create("BACKFILL", &[json!({"eventId": "e", "runId": "r", "process": "password-reset", "startedAt": "2024-05-01T10:30:00Z"})]).await;
+        let query = "query($filter: FiguresFilter, $zone: String) { figures(bucket: HOUR, filter: $filter, timeZone: $zone) { bucketStart runs } }";
+        let (from, end, late) = ("2024-03-01T00:00:00Z", "2024-06-01T00:00:00Z", "2024-06-01T00:00:00.000001Z");
+        for zone in [json!(null), json!("UTC"), json!("Europe/Berlin")] {
+            for filter in [json!(null), json!({"to": end}), json!({"from": from}), json!({"from": from, "to": late})] {
+                let answer = place.manager.send(query, json!({"filter": filter, "zone": zone})).await;
+                let error = &answer.body["errors"][0];
+                assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{filter} {zone}: {answer:?}");
+                assert!(text(&error["message"]).starts_with("filter.from: hours "), "{filter} {zone}: {answer:?}");
+            }
+            let seen = place.manager.ok(query, json!({"filter": {"from": from, "to": end}, "zone": zone})).await;
+            assert_eq!(seen["figures"], json!([{"bucketStart": "2024-05-01T10:00:00Z", "runs": 1}]));
+        }
+        // Without an end it is now.
+        let recent = (Utc::now() - Duration::days(91)).to_rfc3339();
+        assert_eq!(place.manager.ok(query, json!({"filter": {"from": recent}})).await["figures"], json!([]));
+    }
+
+    async fn more_groups_than_are_answered_are_refused_and_no_fewer(world: World) {
+        let place = place(&world).await;
+        let reporter = Reporter::new(&world, "tickets");
+        let first = Utc.with_ymd_and_hms(2024, 3, 1, 0, 0, 0).unwrap();
+        let item = |n: i64, revision: i64, hour: i64| json!({"eventId": format!("e{n}-{revision}"), "runId": format!("r{n}"), "revision": revision,
+            "process": "password-reset", "startedAt": (first + Duration::hours(hour)).to_rfc3339(), "finishedAt": (first + Duration::hours(hour + 1)).to_rfc3339()});
+        let query = "{ figures(bucket: HOUR, filter: {from: \"2024-03-01T00:00:00Z\", to: \"2024-06-01T00:00:00Z\"}) { runs } }";
+        reporter.create("BACKFILL", &(0..2_000).map(|n| item(n, 1, n)).collect::<Vec<_>>()).await;
+        assert_eq!(place.manager.ok(query, json!({})).await["figures"].as_array().unwrap().len(), 2_000);
+        reporter.create("BACKFILL", &(2_000..2_100).map(|n| item(n, 1, n)).collect::<Vec<_>>()).await;
+        let refused = place.manager.send(query, json!({})).await;
+        assert!(text(&refused.body["errors"][0]["message"]).starts_with("groupBy: more than 2000 groups"), "{refused:?}");
+        // Hours that all runs have left are none, whether what says so waits or not.
+        let moved: Vec<Value> = (2_000..2_100).map(|n| item(n, 2, 7)).collect();
+        assert_eq!(count(&reporter.send("BACKFILL", &moved).await, "UPDATED"), 100);
+        for compact in [false, true] {
+            if compact {
+                compacted(&world).await;
+            }
+            let seen = place.manager.ok(query, json!({})).await;
+            let runs: Vec<i64> = seen["figures"].as_array().unwrap().iter().map(|row| number(&row["runs"])).collect();
+            assert_eq!((runs.len(), runs[7], runs.iter().sum::<i64>()), (2_000, 101, 2_100));
+        }
+    }
+}
