@@ -2,6 +2,7 @@
 
 mod corpora;
 mod incident_log;
+mod incident_stream;
 mod incidents;
 mod runbooks;
 
