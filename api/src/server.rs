@@ -17,6 +17,7 @@ mod ready;
 mod records;
 mod rejection;
 mod scan;
+mod style;
 
 use std::io;
 use std::net::SocketAddr;

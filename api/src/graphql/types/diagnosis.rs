@@ -3,7 +3,6 @@
 use async_graphql::{Context, ID, Object};
 use sopwith_domain::diagnosis::{self as domain, Found};
 use sopwith_domain::ids::ResponseId;
-use sopwith_domain::metrics;
 
 use super::figures::{Interval, Ratio};
 use super::people::{Person, Team, person, team};
@@ -129,7 +128,7 @@ impl DiagnosisFigure {
 
     /// The share.
     async fn share(&self) -> Ratio {
-        Ratio(metrics::Ratio { numerator: self.0.numerator, denominator: self.0.denominator })
+        Ratio::of(self.0.numerator, self.0.denominator)
     }
 
     /// The interval that the finding goes by: wider than that of the share, since runs of one person are alike, and since

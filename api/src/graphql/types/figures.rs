@@ -11,7 +11,6 @@ use sopwith_domain::metrics as domain;
 use sopwith_domain::rollup::Tally;
 
 use self::conformance::ConformanceFigures;
-use self::shares::of;
 use super::SatisfactionBy;
 use super::people::{Team, team};
 use super::process::{Process, process};
@@ -66,7 +65,7 @@ pub struct SatisfactionFigures {
 impl SatisfactionFigures {
     /// Those who gave a 4 or 5, among those who said it.
     async fn satisfied(&self) -> Ratio {
-        Ratio(domain::Ratio { numerator: self.satisfied, denominator: self.responses })
+        Ratio::of(self.satisfied, self.responses)
     }
 
     /// The mean of what they gave; null of nothing.
@@ -77,7 +76,7 @@ impl SatisfactionFigures {
 
     /// Runs in which somebody said it, among all.
     async fn responses(&self) -> Ratio {
-        Ratio(domain::Ratio { numerator: self.responses, denominator: self.runs })
+        Ratio::of(self.responses, self.runs)
     }
 }
 
@@ -105,7 +104,7 @@ impl Adoption<'_> {
 
     /// The worst case: as if every run of which it is not known had not followed it.
     async fn worst_case(&self) -> Ratio {
-        Ratio(domain::Ratio { numerator: self.0.followed, denominator: self.0.runs })
+        Ratio::of(self.0.followed, self.0.runs)
     }
 
     /// Runs that followed it.
@@ -187,7 +186,7 @@ impl Figures {
 
     /// Runs whose version was reported rather than inferred from their time, among all.
     async fn reported_version(&self) -> Ratio {
-        Ratio(of(self.0.tally.reported, self.0.tally.runs))
+        Ratio::of(self.0.tally.reported, self.0.tally.runs)
     }
 
     /// Runs that reported the version that was in force when they started, among those that reported one while one of the
@@ -199,7 +198,7 @@ impl Figures {
     /// Runs that started while a version of their SOP was in force, or where no SOP is known one of any of their process,
     /// among all.
     async fn coverage(&self) -> Ratio {
-        Ratio(of(self.0.tally.covered, self.0.tally.runs))
+        Ratio::of(self.0.tally.covered, self.0.tally.runs)
     }
 
     /// How far they kept to the steps of their version.
@@ -214,17 +213,17 @@ impl Figures {
 
     /// Runs with an error or the outcome FAILED, among the finished.
     async fn error_rate(&self) -> Ratio {
-        Ratio(of(self.0.tally.errored, self.0.tally.finished))
+        Ratio::of(self.0.tally.errored, self.0.tally.finished)
     }
 
     /// Runs that succeeded without errors, rework or violations, among the finished.
     async fn first_time_right(&self) -> Ratio {
-        Ratio(of(self.0.tally.first_time_right, self.0.tally.finished))
+        Ratio::of(self.0.tally.first_time_right, self.0.tally.finished)
     }
 
     /// Runs in which work was done again, among all.
     async fn rework(&self) -> Ratio {
-        Ratio(of(self.0.tally.reworked, self.0.tally.runs))
+        Ratio::of(self.0.tally.reworked, self.0.tally.runs)
     }
 
     /// Runs that were given up, or did not finish within 30 days of their start, among all.

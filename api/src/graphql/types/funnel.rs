@@ -45,7 +45,7 @@ impl StepFunnel {
 
     /// Those of the runs read that tell of a step, among them.
     async fn runs_with_steps(&self) -> Ratio {
-        ratio(self.0.with_steps, self.0.read)
+        Ratio::of(self.0.with_steps, self.0.read)
     }
 
     /// The steps of the version in their order, also those that no run tells of.
@@ -64,10 +64,6 @@ impl StepFunnel {
         let steps = self.0.steps.iter().filter(|step| step.step.is_some() == known);
         steps.map(|of| StepFigures { of, with_steps: self.0.with_steps }).collect()
     }
-}
-
-fn ratio(numerator: i64, denominator: i64) -> Ratio {
-    Ratio(domain::Ratio { numerator, denominator })
 }
 
 /// The runs with a step.
@@ -91,22 +87,22 @@ impl StepFigures<'_> {
 
     /// Runs that tell of it, whatever became of it, among those that tell of any step.
     async fn reached(&self) -> Ratio {
-        ratio(self.of.counts.reached, self.with_steps)
+        Ratio::of(self.of.counts.reached, self.with_steps)
     }
 
     /// Runs in which it was done, at the first attempt or a later one, among those that reached it.
     async fn done(&self) -> Ratio {
-        ratio(self.of.counts.done, self.of.counts.reached)
+        Ratio::of(self.of.counts.done, self.of.counts.reached)
     }
 
     /// Runs in which it was skipped, and not tried, among those that reached it.
     async fn skipped(&self) -> Ratio {
-        ratio(self.of.counts.skipped, self.of.counts.reached)
+        Ratio::of(self.of.counts.skipped, self.of.counts.reached)
     }
 
     /// Runs in which it failed at least once, whether or not it was done in the end, among those that reached it.
     async fn failed(&self) -> Ratio {
-        ratio(self.of.counts.failed, self.of.counts.reached)
+        Ratio::of(self.of.counts.failed, self.of.counts.reached)
     }
 
     /// How often it failed: every failed attempt counts.

@@ -3,7 +3,7 @@
 use async_graphql::Object;
 use sopwith_domain::rollup::Tally;
 
-use super::shares::{Ratio, of};
+use super::shares::Ratio;
 use crate::graphql::scalars::BigInt;
 
 /// How far runs kept to the steps of their version, of those that ended, whose version is known and that tell of steps.
@@ -24,12 +24,12 @@ pub struct ConformanceFigures<'a>(pub(super) &'a Tally);
 impl ConformanceFigures<'_> {
     /// Runs of which it is known how far they kept to it, among the finished.
     async fn known(&self) -> Ratio {
-        Ratio(of(self.0.judged, self.0.finished))
+        Ratio::of(self.0.judged, self.0.finished)
     }
 
     /// Runs that kept to it in everything, among those of which that is known.
     async fn full(&self) -> Ratio {
-        Ratio(of(self.0.conforming, self.0.judged))
+        Ratio::of(self.0.conforming, self.0.judged)
     }
 
     /// All deviations.

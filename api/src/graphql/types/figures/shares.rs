@@ -21,6 +21,13 @@ fn interval((low, high): (f64, f64)) -> Interval {
 /// A share of runs: never without what it is made of.
 pub struct Ratio(pub domain::Ratio);
 
+impl Ratio {
+    /// So many of so many.
+    pub fn of(numerator: i64, denominator: i64) -> Self {
+        Self(domain::Ratio { numerator, denominator })
+    }
+}
+
 /// A share of runs: never without what it is made of.
 #[Object]
 impl Ratio {
@@ -70,9 +77,4 @@ impl Rate {
     async fn interval(&self) -> Option<Interval> {
         self.0.interval().map(interval)
     }
-}
-
-/// A share, in the form of the domain.
-pub(super) fn of(numerator: i64, denominator: i64) -> domain::Ratio {
-    domain::Ratio { numerator, denominator }
 }
