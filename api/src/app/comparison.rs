@@ -6,7 +6,7 @@ use sopwith_domain::ids::{ProcessId, VersionId};
 use sopwith_domain::measurement::sample::{Comparison, Observed, Sample};
 use sopwith_domain::measurement::words::{self, Subject};
 use sopwith_domain::measurement::{Plan, Stretch, Windows, windows};
-use sopwith_domain::stats::impact::Side;
+use sopwith_domain::stats::impact::{Basis, Extent, Side, Span};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Call;
@@ -39,6 +39,40 @@ pub struct Compared {
     pub comparison: Option<Comparison>,
     /// What that says, in a sentence.
     pub summary: String,
+}
+
+impl Compared {
+    /// How much the primary metric rests on; before the maturity date, how much there is to be judged so far.
+    #[must_use]
+    pub fn basis(&self) -> Basis {
+        match &self.comparison {
+            Some(comparison) => comparison.basis(self.plan.primary).clone(),
+            None => Basis { before: extent(&self.before), after: extent(&self.after) },
+        }
+    }
+
+    /// How many runs of both sides nobody is named for.
+    #[must_use]
+    pub fn without_actor(&self) -> i64 {
+        self.before.runs - self.before.of_people + self.after.runs - self.after.of_people
+    }
+
+    /// How many people were more than are compared.
+    #[must_use]
+    pub fn people_left_out(&self) -> usize {
+        self.comparison.as_ref().map_or(0, |comparison| comparison.people_left_out)
+    }
+}
+
+fn extent(counts: &Counts) -> Extent {
+    let number = |n: i64| u64::try_from(n).unwrap_or_default();
+    Extent { runs: number(counts.of_people), actors: number(counts.people), days: days(counts) }
+}
+
+/// Days from the first to the last of the runs that somebody is named for.
+#[must_use]
+pub fn days(counts: &Counts) -> u64 {
+    counts.span.map_or(0, |(first, last)| Span { first, last }.days())
 }
 
 /// Compares a version with what was before it; nothing for one that never was in force.

@@ -2,6 +2,7 @@
 
 use prometheus::TextEncoder;
 use prometheus::proto::{Gauge, LabelPair, Metric, MetricFamily, MetricType, Quantile, Summary};
+use sopwith_domain::stats::significant;
 
 use crate::store::figures::Figures;
 
@@ -43,7 +44,7 @@ impl Family {
         let quantile = |percent: i64| {
             let mut quantile = Quantile::default();
             quantile.set_quantile(float(percent) / 100.0);
-            quantile.set_value(incidence.percentile(percent)?.value / 1e6);
+            quantile.set_value(significant(incidence.percentile(percent)?.value) / 1e6);
             Some(quantile)
         };
         let mut summary = Summary::default();

@@ -4,12 +4,13 @@ use async_graphql::{Context, Object, SimpleObject};
 use sopwith_domain::measurement::{Metric, Stretch};
 use sopwith_domain::stats::impact::shares::ShareImpact;
 use sopwith_domain::stats::impact::times::TimeImpact;
-use sopwith_domain::stats::impact::{self as domain, Basis, Extent, Shortfall, Span};
+use sopwith_domain::stats::impact::{self as domain, Extent, Shortfall};
+use sopwith_domain::stats::significant;
 
 use super::figures::{Interval, Ratio};
 use super::version::{Version, version};
 use super::{ImpactFloor, ImpactSideName, ImpactVerdict, MeasurementMetric};
-use crate::app::comparison::Compared;
+use crate::app::comparison::{Compared, days};
 use crate::error::Error;
 use crate::graphql::error::Result;
 use crate::graphql::scalars::{BigInt, DateTime, Duration};
@@ -79,24 +80,17 @@ impl VersionImpact {
 
     /// What is on neither side, or cannot be compared.
     async fn left_out(&self) -> Result<ImpactLeftOut> {
-        let Compared { learning, unwatched, before, after, comparison, .. } = &self.0;
-        let without = before.runs - before.of_people + after.runs - after.of_people;
-        let people = comparison.as_ref().map_or(0, |comparison| comparison.people_left_out);
         Ok(ImpactLeftOut {
-            learning: BigInt(*learning),
-            not_watched: BigInt(*unwatched),
-            without_actor: BigInt(without),
-            people: BigInt(i64::try_from(people).map_err(Error::internal)?),
+            learning: BigInt(self.0.learning),
+            not_watched: BigInt(self.0.unwatched),
+            without_actor: BigInt(self.0.without_actor()),
+            people: BigInt(i64::try_from(self.0.people_left_out()).map_err(Error::internal)?),
         })
     }
 
     /// What there is too little of for a verdict, or was so far; empty when there is enough.
     async fn shortfalls(&self) -> Result<Vec<ImpactShortfall>> {
-        let basis = match &self.0.comparison {
-            Some(comparison) => comparison.basis(self.0.plan.primary).clone(),
-            None => Basis { before: extent(&self.0.before), after: extent(&self.0.after) },
-        };
-        basis.shortfalls().into_iter().map(ImpactShortfall::new).collect()
+        self.0.basis().shortfalls().into_iter().map(ImpactShortfall::new).collect()
     }
 
     /// Runs that followed the procedure; null before the maturity date.
@@ -124,15 +118,6 @@ impl VersionImpact {
     fn share(&self, metric: Metric) -> Option<ShareComparison<'_>> {
         self.0.comparison.as_ref().and_then(|comparison| comparison.share(metric)).map(ShareComparison)
     }
-}
-
-fn extent(counts: &Counts) -> Extent {
-    let number = |n: i64| u64::try_from(n).unwrap_or_default();
-    Extent { runs: number(counts.of_people), actors: number(counts.people), days: days(counts) }
-}
-
-fn days(counts: &Counts) -> u64 {
-    counts.span.map_or(0, |(first, last)| Span { first, last }.days())
 }
 
 /// The runs of one side.
@@ -241,10 +226,12 @@ impl ShareComparison<'_> {
     }
 }
 
-/// Completion times before and after, of the runs of which it is known who performed them, to half a per cent.
+/// Completion times before and after, of the runs of which it is known who performed them, within 0.6 % and in no more
+/// than four significant digits.
 pub struct TimeComparison<'a>(&'a TimeImpact);
 
-/// Completion times before and after, of the runs of which it is known who performed them, to half a per cent.
+/// Completion times before and after, of the runs of which it is known who performed them, within 0.6 % and in no more
+/// than four significant digits.
 #[Object]
 impl TimeComparison<'_> {
     /// Of how many runs before.
@@ -284,6 +271,6 @@ fn runs(extent: Extent) -> Result<BigInt> {
 }
 
 fn duration(micros: Option<f64>) -> Option<Duration> {
-    #[expect(clippy::cast_possible_truncation, reason = "a length of time that was stored as a whole number")]
-    micros.map(|micros| Duration { micros: micros.round() as i64 })
+    #[expect(clippy::cast_possible_truncation, reason = "lengths of time are far below 2^63 microseconds")]
+    micros.map(|micros| Duration { micros: significant(micros).round() as i64 })
 }
