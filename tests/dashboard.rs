@@ -1,6 +1,7 @@
 //! The pages of figures: who gets in and how, what is on them and what is not, and how they look in a real browser.
 
 mod browser;
+mod insight;
 mod pages;
 mod sessions;
 mod sight;

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::insight::{SINCE, decided, shown};
 use crate::cli::Running;
-use crate::support::{Chromium, npm};
+use crate::story::place;
+use crate::support::{Backend, Chromium, npm, run};
 
 const DESK: (u32, u32) = (1280, 900);
 const PHONE: (u32, u32) = (360, 800);
@@ -49,25 +51,33 @@ fn pictures() -> PathBuf {
     folder
 }
 
-/// A demo, and a browser that is signed in to it by the form.
+/// A browser that is signed in to a service by the form.
 struct Desk {
     browser: Chromium,
     axe: Option<String>,
-    demo: Running,
-    _folder: tempfile::TempDir,
+    url: String,
+    /// What runs for it alone.
+    _demo: Option<(Running, tempfile::TempDir)>,
 }
 
 impl Desk {
+    /// At a demo of its own.
     async fn open() -> Option<Self> {
-        let mut browser = Chromium::start().await?;
         let folder = tempfile::tempdir().unwrap();
         let demo = Running::start(folder.path(), &["demo", "--port", "0", "--json", "--database", "demo.db"], &[]);
+        let first = |of: &Value| of.as_str().unwrap().to_owned();
+        let (url, token) = (first(&demo.first["url"]), first(&demo.first["tokens"]["manager"]));
+        Some(Self { _demo: Some((demo, folder)), ..Self::at(url, &token).await? })
+    }
+
+    /// At the service of this address, with a token.
+    async fn at(url: String, token: &str) -> Option<Self> {
+        let mut browser = Chromium::start().await?;
         browser.screen(DESK, false).await;
-        let mut desk = Self { browser, axe: axe().await, demo, _folder: folder };
+        let mut desk = Self { browser, axe: axe().await, url, _demo: None };
         desk.browser.open(&desk.url("/dashboard?days=30")).await;
         assert_eq!(desk.browser.evaluate("document.querySelector('h1').textContent").await, "Sign in");
         desk.calm("/dashboard?days=30", &["401"]);
-        let token = desk.demo.first["tokens"]["manager"].as_str().unwrap().to_owned();
         let typed = format!("document.querySelector('#token').value = {}", json!(token));
         desk.browser.evaluate(&typed).await;
         desk.browser.follow("document.querySelector('.sign-in button').click()").await;
@@ -77,7 +87,7 @@ impl Desk {
     }
 
     fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.demo.first["url"].as_str().unwrap())
+        format!("{}{path}", self.url)
     }
 
     /// Nothing was complained of but what is excused, and nothing was asked of anyone else.
@@ -173,6 +183,24 @@ async fn pages_fit_every_screen_and_are_legible_by_day_and_night() {
     let refused =
         |event: &Value| event["method"] == "Log.entryAdded" && event.to_string().contains("Content Security Policy");
     assert!(desk.browser.told().iter().any(refused), "the picture is refused, and that is told");
+}
+
+/// The demo has too few runs for anything to be found.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_found_fits_and_is_legible_too() {
+    run(Backend::Sqlite, |world| async move {
+        let place = place(&world).await;
+        let measured = shown(&world, &place, "restore", SINCE, 10).await;
+        decided(
+            &measured,
+            "The console has moved to the admin portal, and half of the agents look for it where it was.",
+        )
+        .await;
+        let url = world.server.base_url().to_owned();
+        let Some(mut desk) = Desk::at(url, &place.manager.token).await else { return };
+        desk.see(&format!("/dashboard/sops/{}", measured.draft.code), "found").await;
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

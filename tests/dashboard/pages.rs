@@ -10,7 +10,10 @@ use crate::support::{World, both, respond};
 
 const FIGURES: &str = "{ figures { runs adoption { known { numerator denominator value interval { low high } }
     worstCase { value } } completionTime { n open p50 { value low high } p95 { value } }
-    errorRate { numerator denominator value } violations { events runs perThousand interval { low high } } } }";
+    errorRate { numerator denominator value } violations { events runs perThousand interval { low high } }
+    violationsBySeverity { critical { perThousand } }
+    coverage { ...Share } firstTimeRight { ...Share } rework { ...Share } abandonment { ...Share } } }
+    fragment Share on Ratio { numerator denominator value interval { low high } }";
 
 /// The rows of a table of comma-separated values, each by the names of its columns.
 fn rows(csv: &str) -> Vec<Value> {
@@ -37,6 +40,12 @@ both! {
             assert_eq!(total["adoption"]["numerator"], 4);
             assert_eq!(total["adoptionWorstCase"]["value"], known["adoption"]["worstCase"]["value"]);
             assert_eq!(total["errorRate"]["numerator"], 3);
+            for share in ["coverage", "firstTimeRight", "rework", "abandonment"] {
+                assert_eq!(total[share], known[share], "{share}");
+            }
+            assert_eq!((&total["coverage"]["numerator"], &total["firstTimeRight"]["numerator"]), (&json!(0), &json!(6)));
+            assert_eq!((&total["currentVersion"], &total["fullConformance"]), (&Value::Null, &Value::Null), "nothing to take it from");
+            assert_eq!(total["criticalViolationsPerThousand"]["value"], known["violationsBySeverity"]["critical"]["perThousand"]);
             assert_eq!(total["errorRate"]["value"], known["errorRate"]["value"]);
             assert_eq!(total["violationsPerThousand"]["value"], known["violations"]["perThousand"]);
             assert_eq!(total["violationsPerThousand"]["interval"], known["violations"]["interval"]);
@@ -166,7 +175,7 @@ both! {
         let shown = Shown::make(&world).await;
         let visitor = Visitor::signed_in(&world, &shown.place.manager.token).await;
         let page = visitor.page(&format!("/dashboard/sops/{}?days=7", shown.sop.code)).await;
-        for chart in ["adoption", "completion-time", "error-rate", "satisfaction", "violations"] {
+        for chart in ["adoption", "version-use", "completion-time", "first-time-right", "rework", "error-rate", "abandonment", "satisfaction", "violations"] {
             assert_eq!(page.matches(&format!("<figure class=\"card\" id=\"{chart}\">")).count(), 1);
             for size in ["wide", "narrow"] {
                 let svg = page.split(&format!("aria-labelledby=\"{chart}-{size}-title {chart}-{size}-desc\"")).nth(1).unwrap();

@@ -1,6 +1,8 @@
 //! What the pages of figures show: totals, their course over time, and their parts side by side, within the reach of who
 //! looks.
 
+mod insight;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use sopwith_domain::calendar::{Grain, Zone};
@@ -17,6 +19,8 @@ use crate::store::processes::{self, Process};
 use crate::store::sops::{self, SopFilter, SopOrder, SopRow};
 use crate::store::teams::{self, Team};
 use crate::store::{Uuid, people};
+
+pub use insight::{Ailing, Chosen, Insight, Waited, insight};
 
 /// Which figures are to be shown.
 #[derive(Debug, Clone)]
@@ -70,6 +74,20 @@ pub struct Subject {
     pub owner: Option<String>,
     /// What is or was in force, oldest first.
     pub versions: Vec<InForce>,
+}
+
+impl Subject {
+    /// The version that is in force.
+    #[must_use]
+    pub fn in_force(&self) -> Option<&InForce> {
+        self.versions.iter().rev().find(|version| version.to.is_none())
+    }
+
+    /// The label of a version that is or was in force.
+    #[must_use]
+    pub fn label(&self, version: Uuid) -> Option<&str> {
+        self.versions.iter().find(|known| known.id == version).map(|known| known.label.as_str())
+    }
 }
 
 /// The figures of a page.

@@ -2,7 +2,9 @@
 
 mod axis;
 mod chart;
+mod comparison;
 mod cookie;
+mod diagnosis;
 mod files;
 mod filters;
 mod html;
@@ -14,6 +16,7 @@ mod view;
 mod wanted;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
@@ -32,6 +35,9 @@ use crate::app::{Call, board, sessions};
 use crate::clock;
 use crate::error::Error;
 use crate::telemetry::statements::Counter;
+
+/// How long a page waits for what is worked out from the runs themselves: as long as somebody looks at an empty screen.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is looked at: everything, or one SOP by its code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,7 +144,13 @@ async fn show(edge: Arc<Edge>, visit: Visit, person: Arc<OnceLock<PersonId>>) ->
         Place::Overview => board::overview(&call, &asked).await?,
         Place::Sop(code) => board::of_sop(&call, code, &asked).await?,
     };
-    let view = view::View { place: &visit.place, wanted: &wanted, asked: &asked, board: &board };
+    // Rows of a table are no place for it.
+    let insight = match visit.form {
+        Form::Csv => None,
+        Form::Page | Form::Json => board::insight(&call, &board, PATIENCE.min(edge.deadline / 2)).await?,
+    };
+    let view =
+        view::View { place: &visit.place, wanted: &wanted, asked: &asked, board: &board, insight: insight.as_ref() };
     Ok(match visit.form {
         Form::Page => {
             let choices = board::choices(&call).await?;

@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 use sopwith_domain::time::Timestamp;
 
 use super::measure::{Line, Measure, Unit, lines};
-use super::tables;
 use super::view::View;
 use super::wanted::bucket_key;
+use super::{comparison, diagnosis, tables};
 use crate::app::board::Part;
 use crate::error::{Error, Result};
 use crate::export::guarded;
@@ -139,7 +139,7 @@ pub fn json(view: &View<'_>) -> Result<Vec<u8>> {
         }
         of
     });
-    let shown = json!({
+    let mut shown = json!({
         "title": view.title(),
         "from": view.asked.from,
         "to": view.asked.to,
@@ -157,6 +157,10 @@ pub fn json(view: &View<'_>) -> Result<Vec<u8>> {
         "overTime": over_time.collect::<Vec<_>>(),
         "sideBySide": parts.collect::<Vec<_>>(),
     });
+    if let (Some(insight), Some(subject)) = (view.insight, &board.subject) {
+        shown["diagnosis"] = diagnosis::told(&insight.diagnosis, subject);
+        shown["comparison"] = comparison::told(&insight.comparison, subject);
+    }
     serde_json::to_vec_pretty(&shown).map_err(Error::internal)
 }
 
@@ -176,7 +180,8 @@ fn told(figures: &Figures) -> Map<String, Value> {
     all
 }
 
-fn figure(unit: Unit, measure: &Measure) -> Value {
+/// A figure with its interval and what it is made of.
+pub fn figure(unit: Unit, measure: &Measure) -> Value {
     let (value, interval) = (measure.value, json!({"low": measure.low, "high": measure.high}));
     match (unit, measure.numerator) {
         (Unit::Duration, _) | (_, None) => json!({"seconds": value, "interval": interval, "n": measure.n}),

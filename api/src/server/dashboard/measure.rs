@@ -2,6 +2,7 @@
 //! Charts, tables, the numbers above them and the downloads all follow this list: a further figure is a further line.
 
 use sopwith_domain::metrics::{Rate, Ratio};
+use sopwith_domain::stats::significant;
 
 use crate::store::figures::Figures;
 
@@ -78,6 +79,40 @@ pub const CHARTS: &[Chart] = &[
         ],
     },
     Chart {
+        key: "version-use",
+        title: "Use of versions",
+        about: "Of the runs that say which version of their SOP they used, the share that used the one in force; and of all, the \
+                share that started while an SOP of their process was in force.",
+        unit: Unit::Share,
+        lines: &[
+            Line {
+                key: "currentVersion",
+                name: "Version in force",
+                compared: false,
+                read: |f| ratio(f.tally.current_version()),
+            },
+            Line {
+                key: "coverage",
+                name: "Covered by an SOP",
+                compared: false,
+                read: |f| share(f.tally.covered, f.tally.runs),
+            },
+        ],
+    },
+    Chart {
+        key: "conformance",
+        title: "Conformance to the steps",
+        about: "The share of runs that kept to all steps of their version, of those that ended and tell of steps: nothing \
+                mandatory skipped, nothing added, all in order.",
+        unit: Unit::Share,
+        lines: &[Line {
+            key: "fullConformance",
+            name: "Kept to all steps",
+            compared: true,
+            read: |f| share(f.tally.conforming, f.tally.judged),
+        }],
+    },
+    Chart {
         key: "completion-time",
         title: "Completion time",
         about: "How long runs take that started then: half of them are completed after the median, nineteen in twenty after \
@@ -94,6 +129,30 @@ pub const CHARTS: &[Chart] = &[
         ],
     },
     Chart {
+        key: "first-time-right",
+        title: "First time right",
+        about: "The share of finished runs that succeeded without errors, rework or violations.",
+        unit: Unit::Share,
+        lines: &[Line {
+            key: "firstTimeRight",
+            name: "First time right",
+            compared: false,
+            read: |f| share(f.tally.first_time_right, f.tally.finished),
+        }],
+    },
+    Chart {
+        key: "rework",
+        title: "Rework",
+        about: "The share of runs in which work was done again.",
+        unit: Unit::Share,
+        lines: &[Line {
+            key: "rework",
+            name: "Rework",
+            compared: false,
+            read: |f| share(f.tally.reworked, f.tally.runs),
+        }],
+    },
+    Chart {
         key: "error-rate",
         title: "Error rate",
         about: "The share of finished runs that had an error or failed.",
@@ -106,6 +165,13 @@ pub const CHARTS: &[Chart] = &[
         }],
     },
     Chart {
+        key: "abandonment",
+        title: "Abandonment",
+        about: "The share of runs that were given up, or did not finish within 30 days of their start.",
+        unit: Unit::Share,
+        lines: &[Line { key: "abandonment", name: "Abandoned", compared: false, read: |f| ratio(f.abandonment()) }],
+    },
+    Chart {
         key: "satisfaction",
         title: "Satisfaction",
         about: "The share of those asked that gave a 4 or 5 of 5: of the customers, and of those who performed the work.",
@@ -113,13 +179,13 @@ pub const CHARTS: &[Chart] = &[
         lines: &[
             Line {
                 key: "customersSatisfied",
-                name: "Customers",
+                name: "Satisfied customers",
                 compared: false,
                 read: |f| share(f.tally.customer_satisfied, f.tally.customer_responses),
             },
             Line {
                 key: "performersSatisfied",
-                name: "Performers",
+                name: "Satisfied performers",
                 compared: false,
                 read: |f| share(f.tally.performer_satisfied, f.tally.performer_responses),
             },
@@ -128,14 +194,22 @@ pub const CHARTS: &[Chart] = &[
     Chart {
         key: "violations",
         title: "Violations",
-        about: "Breaches of rules, per 1,000 runs.",
+        about: "Breaches of rules, per 1,000 runs: all of them, and those with harm done or near.",
         unit: Unit::PerThousand,
-        lines: &[Line {
-            key: "violationsPerThousand",
-            name: "Violations",
-            compared: true,
-            read: |f| per_thousand(Rate { events: f.tally.violations(), runs: f.tally.runs }),
-        }],
+        lines: &[
+            Line {
+                key: "violationsPerThousand",
+                name: "Violations",
+                compared: true,
+                read: |f| per_thousand(Rate { events: f.tally.violations(), runs: f.tally.runs }),
+            },
+            Line {
+                key: "criticalViolationsPerThousand",
+                name: "Critical violations",
+                compared: false,
+                read: |f| per_thousand(Rate { events: f.tally.critical_violations, runs: f.tally.runs }),
+            },
+        ],
     },
 ];
 
@@ -153,7 +227,8 @@ fn share(numerator: i64, denominator: i64) -> Option<Measure> {
     ratio(Ratio { numerator, denominator })
 }
 
-fn ratio(ratio: Ratio) -> Option<Measure> {
+/// A share with its interval; none of nothing.
+pub fn ratio(ratio: Ratio) -> Option<Measure> {
     let (low, high) = ratio.interval()?;
     Some(Measure { numerator: Some(ratio.numerator), n: ratio.denominator, value: ratio.value()?, low, high })
 }
@@ -166,7 +241,7 @@ fn per_thousand(rate: Rate) -> Option<Measure> {
 fn percentile(figures: &Figures, percent: i64) -> Option<Measure> {
     let incidence = figures.incidence();
     let found = incidence.percentile(percent)?;
-    let seconds = |micros: f64| micros / 1e6;
+    let seconds = |micros: f64| significant(micros) / 1e6;
     let high = found.high.map_or(f64::INFINITY, seconds);
     let n = i64::try_from(figures.completed.count()).ok()?;
     Some(Measure { numerator: None, n, value: seconds(found.value), low: seconds(found.low), high })
@@ -215,6 +290,11 @@ pub fn grouped(count: i64) -> String {
         out.push(digit);
     }
     out
+}
+
+/// A count of things by their name.
+pub fn counted(count: i64, one: &str, more: &str) -> String {
+    format!("{} {}", grouped(count), if count == 1 { one } else { more })
 }
 
 /// A number of seconds in its two largest units.
@@ -270,6 +350,16 @@ mod tests {
             finished: 9,
             errored: 3,
             minor_violations: 2,
+            critical_violations: 1,
+            abandoned: 1,
+            late: 1,
+            first_time_right: 2,
+            reworked: 5,
+            judged: 6,
+            conforming: 3,
+            covered: 9,
+            reported_in_force: 8,
+            current: 6,
             customer_responses: 4,
             customer_satisfied: 1,
             ..Tally::default()
@@ -279,7 +369,14 @@ mod tests {
         assert_eq!(read("adoption"), Some((Some(4), 8, 0.5)));
         assert_eq!(read("adoptionWorstCase"), Some((Some(4), 10, 0.4)));
         assert_eq!(read("errorRate"), Some((Some(3), 9, 1.0 / 3.0)));
-        assert_eq!(read("violationsPerThousand"), Some((Some(2), 10, 200.0)));
+        assert_eq!(read("violationsPerThousand"), Some((Some(3), 10, 300.0)));
+        assert_eq!(read("criticalViolationsPerThousand"), Some((Some(1), 10, 100.0)));
+        assert_eq!(read("currentVersion"), Some((Some(6), 8, 0.75)));
+        assert_eq!(read("coverage"), Some((Some(9), 10, 0.9)));
+        assert_eq!(read("fullConformance"), Some((Some(3), 6, 0.5)));
+        assert_eq!(read("firstTimeRight"), Some((Some(2), 9, 2.0 / 9.0)));
+        assert_eq!(read("rework"), Some((Some(5), 10, 0.5)));
+        assert_eq!(read("abandonment"), Some((Some(2), 10, 0.2)));
         assert_eq!(read("customersSatisfied"), Some((Some(1), 4, 0.25)));
         assert_eq!(read("completionTimeP50"), None, "nothing was completed");
         assert!(lines().all(|(_, line)| (line.read)(&Figures::default()).is_none()), "nothing is told of nothing");

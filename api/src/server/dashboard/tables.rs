@@ -107,7 +107,9 @@ pub fn parts(view: &View<'_>) -> Markup {
             // Roles are said again: where a screen is small, the rows become cards, and some readers would lose the table.
             table.parts role="table" {
                 caption {
-                    @if overview { "With 95 % intervals, which also rule the order: a few runs do not lead by chance." }
+                    @if overview {
+                        "With 95 % intervals, which also rule the order: a few runs do not lead by chance. The page of each says what ails it."
+                    }
                     @else { "Of the runs that say, or are known by their time, which version was in force." }
                     @if all.len() > MOST_PARTS { " The first " (MOST_PARTS) " of " (all.len()) ": the downloads have all." }
                 }
@@ -190,18 +192,19 @@ fn name(view: &View<'_>, part: &Part) -> Markup {
     }
 }
 
-fn value(unit: Unit, measure: Option<Measure>) -> Markup {
+/// A figure in a cell, or that there is none.
+pub fn value(unit: Unit, measure: Option<Measure>) -> Markup {
+    measure.map_or_else(|| html! { "–" }, |measure| figure(unit, &measure))
+}
+
+/// A figure with its interval and what it is made of.
+pub fn figure(unit: Unit, measure: &Measure) -> Markup {
     html! {
-        @match measure {
-            Some(measure) => {
-                div.figure {
-                    span.value { (unit.say(measure.value)) }
-                    @if unit == Unit::Share { (bar(&measure)) }
-                    span.made { (unit.say_interval(measure.low, measure.high)) }
-                    span.made { (measure.of()) }
-                }
-            }
-            None => "–",
+        div.figure {
+            span.value { (unit.say(measure.value)) }
+            @if unit == Unit::Share { (bar(measure)) }
+            span.made { (unit.say_interval(measure.low, measure.high)) }
+            span.made { (measure.of()) }
         }
     }
 }

@@ -10,8 +10,8 @@ use super::chart::{self, Course};
 use super::html::{self, Reader};
 use super::measure::{CHARTS, Chart, Measure, Unit, grouped, lines};
 use super::wanted::Wanted;
-use super::{Form, Place, axis, filters, tables};
-use crate::app::board::{Asked, Board, Choices, InForce, Subject};
+use super::{Form, Place, axis, comparison, diagnosis, filters, tables};
+use crate::app::board::{Asked, Board, Choices, InForce, Insight, Subject};
 use crate::error::Result;
 use crate::store::figures::Figures;
 
@@ -22,6 +22,8 @@ pub struct View<'a> {
     pub wanted: &'a Wanted,
     pub asked: &'a Asked,
     pub board: &'a Board,
+    /// What is said of an SOP beside its figures.
+    pub insight: Option<&'a Insight>,
 }
 
 impl View<'_> {
@@ -37,6 +39,12 @@ impl View<'_> {
                 (self.nothing())
             } @else {
                 (totals(&self.board.total))
+            }
+            @if let (Some(insight), Some(subject)) = (self.insight, &self.board.subject) {
+                (diagnosis::section(&insight.diagnosis, subject, self.asked.zone))
+                (comparison::section(&insight.comparison, subject, self.asked.zone))
+            }
+            @if self.board.total.tally.runs > 0 {
                 (self.charts()?)
                 (tables::parts(self))
                 (self.downloads())
@@ -145,9 +153,10 @@ impl View<'_> {
             section.downloads aria-labelledby="downloads" {
                 h2 id="downloads" { "Take it with you" }
                 p {
-                    "All that this page shows, with numerators, denominators and intervals: "
+                    "The figures of this page, with numerators, denominators and intervals: "
                     a href=(link(Form::Csv)) download { "CSV for spreadsheets" } ", "
-                    a href=(link(Form::Json)) download { "JSON for programs" } "."
+                    a href=(link(Form::Json)) download { "JSON for programs" }
+                    @if self.insight.is_some() { ", which has the diagnosis and the comparison as well" } "."
                 }
             }
         }
@@ -155,7 +164,7 @@ impl View<'_> {
 }
 
 fn facts(subject: &Subject, zone: Zone) -> Markup {
-    let now = subject.versions.iter().rev().find(|version| version.to.is_none());
+    let now = subject.in_force();
     html! {
         dl.facts {
             div { dt { "State" } dd { (subject.sop.state.to_lowercase().replace('_', " ")) } }
