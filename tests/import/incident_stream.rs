@@ -21,10 +21,10 @@ use crate::story::RECORD;
 use crate::support::{Dice, Raw, World, both};
 
 const SEED: u64 = 2016;
-/// Events to a batch.
-const BATCH: usize = 500;
+/// Events to a batch: as many as one may have.
+const BATCH: usize = 1_000;
 /// How many send at the same time.
-const SENDERS: usize = 3;
+const SENDERS: usize = 2;
 /// Every so many-th batch is cut off.
 const CUT: usize = 10;
 /// Every so many-th batch is sent as GraphQL, the others to the endpoint for many executions.
