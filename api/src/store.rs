@@ -33,6 +33,7 @@ pub mod sops;
 pub mod teams;
 pub mod tokens;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
@@ -43,6 +44,7 @@ use sea_orm::{
 use sopwith_domain::calendar::Zone;
 use sopwith_domain::time::Timestamp;
 
+use self::executions::Models;
 use crate::error::{Error, Result};
 use crate::telemetry::acquire;
 
@@ -58,6 +60,7 @@ pub struct Store {
     write: DatabaseConnection,
     read: DatabaseConnection,
     zone: Zone,
+    models: Arc<Models>,
 }
 
 impl Store {
@@ -66,16 +69,17 @@ impl Store {
     /// # Errors
     /// When it cannot be opened, or the URL is of neither kind.
     pub async fn open(url: &str, max_connections: u32, zone: Zone) -> Result<Self> {
+        let models = Arc::default();
         if url.starts_with("sqlite:") {
             let write = sqlite(url, 1).await?;
             let read = sqlite(url, max_connections).await?;
-            Ok(Self { write, read, zone })
+            Ok(Self { write, read, zone, models })
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let mut options = ConnectOptions::new(url);
             options.max_connections(max_connections).acquire_timeout(PATIENCE).sqlx_logging(false);
             options.map_sqlx_postgres_pool_opts(|o| o.acquire_time_level(acquire::LEVEL));
             let pool = Database::connect(options).await?;
-            Ok(Self { write: pool.clone(), read: pool, zone })
+            Ok(Self { write: pool.clone(), read: pool, zone, models })
         } else {
             Err(Error::internal("the database URL must begin with sqlite:, postgres:// or postgresql://"))
         }
@@ -92,6 +96,12 @@ impl Store {
     #[must_use]
     pub fn read(&self) -> &DatabaseConnection {
         &self.read
+    }
+
+    /// Whether it takes one writing transaction at a time.
+    #[must_use]
+    pub fn has_one_writer(&self) -> bool {
+        self.write.get_database_backend() == DbBackend::Sqlite
     }
 
     /// The time zone of the organisation.
@@ -166,6 +176,10 @@ async fn sqlite(url: &str, connections: u32) -> Result<DatabaseConnection> {
             .foreign_keys(true)
             .busy_timeout(PATIENCE)
             .pragma("cache_size", "-16000")
+            // Pages that change again and again are written to the file once in 32 MB of changes.
+            .pragma("wal_autocheckpoint", "8000")
+            // What a statement notes for itself is small: no files are made for it.
+            .pragma("temp_store", "MEMORY")
     });
     Ok(Database::connect(options).await?)
 }

@@ -141,6 +141,8 @@ struct Item<'a> {
     by: &'a Admitted,
     sent: &'a Report,
     report: Report,
+    /// Of what was sent, in hex: the same event sent again later is the same.
+    fingerprint: String,
 }
 
 impl<'a> Item<'a> {
@@ -148,7 +150,7 @@ impl<'a> Item<'a> {
         by.batch.reports.iter().map(move |sent| {
             let mut report = sent.clone();
             report.correct_clock(by.lead);
-            Self { by, sent, report }
+            Self { by, sent, report, fingerprint: hex::encode(sent.fingerprint()) }
         })
     }
 }
@@ -180,7 +182,7 @@ async fn record_once(first: &Admitted, batches: &[Admitted]) -> Result<Vec<Vec<A
     let entries = lookup.create_missing(&tx, &permit, source).await?;
     let mut runs: Vec<RunToStore> = changed.into_values().map(|run| lookup.resolve(run)).collect::<Result<_>>()?;
     runs.sort_by_key(|run| run.id);
-    stored::conform(&tx, &mut runs).await?;
+    stored::conform(store, &tx, &mut runs).await?;
     stored::write(&tx, &permit, store.zone(), &Batch { source, mode: *mode, runs, events }).await?;
     audit::append(&tx, entries).await?;
     tx.commit().await?;
@@ -209,12 +211,10 @@ struct Taking<'a> {
 
 impl<'a> Taking<'a> {
     fn take(&mut self, item: &'a Item) -> Answer {
-        let Item { by, sent, report } = item;
+        let Item { by, sent, report, fingerprint } = item;
         let call = &by.call;
-        // The fingerprint is of what was sent: the same event sent again later is the same.
-        let fingerprint = hex::encode(sent.fingerprint());
         match self.taken.get(&sent.event_id) {
-            Some(before) if *before == fingerprint => return Answer::Duplicate,
+            Some(before) if before == fingerprint => return Answer::Duplicate,
             Some(_) => return Answer::Conflict,
             None => {}
         }
@@ -222,7 +222,7 @@ impl<'a> Taking<'a> {
             Ok(answer) => {
                 self.lookup.note(call, report);
                 self.taken.insert(report.event_id.clone(), fingerprint.clone());
-                let (id, run_id) = (report.event_id.clone(), report.run_id.clone());
+                let (id, run_id, fingerprint) = (report.event_id.clone(), report.run_id.clone(), fingerprint.clone());
                 let (occurred_at, received_at) = (report.occurred_at, call.now);
                 self.events.push(Event { id, fingerprint, run_id, occurred_at, received_at });
                 answer
@@ -258,9 +258,10 @@ impl<'a> Taking<'a> {
 }
 
 /// The version of a run, how it is known, and what is wrong with having used it.
-fn version_of(run: &Run, sop: Option<&str>, times: &[InForce], code_of: impl Fn(&InForce) -> Option<String>) -> Used {
+fn version_of(run: &Run, times: &[InForce]) -> Used {
     let at = run.started_at.or(run.finished_at).or(run.occurred_at);
-    let of_sop = |t: &&InForce| sop.is_none_or(|code| code_of(t).as_deref() == Some(code));
+    let sop = run.sop.as_deref();
+    let of_sop = |t: &&InForce| sop.is_none_or(|code| t.code == code);
     let covers = |t: &&InForce| at.is_some_and(|at| t.from <= at && t.until.is_none_or(|until| at < until));
     let in_force = times.iter().filter(of_sop).rev().find(covers);
     if let (Some(label), Some(_)) = (&run.version, sop) {

@@ -44,7 +44,7 @@ pub async fn identify(store: &Store, identity: &Identity, now: Timestamp, reques
 /// # Errors
 /// When the database does not answer.
 pub async fn claiming(store: &Store, person: PersonId, claims: &[RoleClaim], now: Timestamp) -> Result<Actor> {
-    let keys: Vec<&String> = claims.iter().filter_map(|claim| claim.team.as_ref()).collect();
+    let keys: Vec<String> = claims.iter().filter_map(|claim| claim.team.clone()).collect();
     let teams: HashMap<String, TeamId> =
         teams::by_keys(store.read(), &keys).await?.into_iter().map(|t| (t.key, TeamId(t.id))).collect();
     let claimed = claims.iter().filter_map(|claim| match &claim.team {

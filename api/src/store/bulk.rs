@@ -2,10 +2,74 @@
 //! statement is the same for any number of rows and is prepared once; lists of values on SQLite.
 
 use std::fmt::Write as _;
+use std::iter;
+use std::ops::Range;
 
-use sea_orm::sea_query::ArrayType;
-use sea_orm::{DbBackend, Statement, Value};
+use sea_orm::sea_query::extension::postgres::PgFunc;
+use sea_orm::sea_query::{ArrayType, BinOper, Expr, ExprTrait as _};
+use sea_orm::{ColumnTrait, DbBackend, Statement, Value};
+use serde_json::json;
 use uuid::Uuid;
+
+use super::Connection;
+
+/// Whether a column has one of these texts. Other than with a list of parameters, the statement is the same for any number
+/// of them: the database prepares it once.
+pub(in crate::store) fn among_texts<'a>(
+    db: &impl Connection,
+    column: impl ColumnTrait,
+    texts: impl IntoIterator<Item = &'a str>,
+) -> Expr {
+    let texts: Vec<&str> = texts.into_iter().collect();
+    if db.get_database_backend() == DbBackend::Postgres {
+        let texts = texts.into_iter().map(Value::from).collect();
+        return any(column, Value::Array(ArrayType::String, Some(Box::new(texts))));
+    }
+    listed(column, "value", &json!(texts))
+}
+
+/// Whether a column has one of these ids, as [`among_texts`].
+pub(in crate::store) fn among_ids(
+    db: &impl Connection,
+    column: impl ColumnTrait,
+    ids: impl IntoIterator<Item = Uuid>,
+) -> Expr {
+    if db.get_database_backend() == DbBackend::Postgres {
+        let ids = ids.into_iter().map(Value::from).collect();
+        return any(column, Value::Array(ArrayType::Uuid, Some(Box::new(ids))));
+    }
+    let ids: Vec<String> = ids.into_iter().map(|id| id.simple().to_string()).collect();
+    listed(column, "unhex(value)", &json!(ids))
+}
+
+fn any(column: impl ColumnTrait, array: Value) -> Expr {
+    Expr::col(column.as_column_ref()).eq(PgFunc::any(Expr::val(array)))
+}
+
+fn listed(column: impl ColumnTrait, read: &'static str, values: &serde_json::Value) -> Expr {
+    let given = Expr::cust_with_values(format!("(SELECT {read} FROM json_each(?))"), [values.to_string()]);
+    Expr::col(column.as_column_ref()).binary(BinOper::In, given)
+}
+
+/// Places of so many rows in portions of at most `most`. On SQLite, where a statement has a place for each value, each
+/// portion is of a power of two: so few statements are prepared that they are kept.
+pub(in crate::store) fn portions<C: Connection>(
+    db: &C,
+    rows: usize,
+    most: usize,
+) -> impl Iterator<Item = Range<usize>> + use<C> {
+    parts(rows, most, db.get_database_backend() == DbBackend::Sqlite)
+}
+
+fn parts(rows: usize, most: usize, by_powers: bool) -> impl Iterator<Item = Range<usize>> {
+    let mut done = 0;
+    iter::from_fn(move || {
+        let left = (rows - done).min(most);
+        let part = if by_powers { 1 << left.checked_ilog2()? } else { left };
+        done += part;
+        (part > 0).then(|| done - part..done)
+    })
+}
 
 /// Values of a column, one for each row.
 #[derive(Debug, Clone)]
@@ -150,4 +214,18 @@ impl Column {
 /// `i64::MIN` as PostgreSQL reads it: written out, its digits are too large before the sign is taken.
 fn null_number() -> String {
     format!("({} - 1)", i64::MIN + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn portions_are_all_rows_in_their_order() {
+        assert_eq!(parts(0, 4, false).next(), None);
+        assert_eq!(parts(0, 4, true).next(), None);
+        assert_eq!(parts(9, 4, false).collect::<Vec<_>>(), [0..4, 4..8, 8..9]);
+        assert_eq!(parts(11, 1000, true).collect::<Vec<_>>(), [0..8, 8..10, 10..11]);
+        assert_eq!(parts(7, 3, true).collect::<Vec<_>>(), [0..2, 2..4, 4..6, 6..7]);
+    }
 }

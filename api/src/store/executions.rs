@@ -3,23 +3,26 @@
 mod conform;
 mod write;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use sea_orm::ExprTrait as _;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::Cond;
-use sea_orm::{QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Cond, Order, Query};
+use sea_orm::{QueryOrder, QueryResult, QuerySelect};
 use sopwith_domain::access::Reach;
 use sopwith_domain::execution::{Mode, Run, StepRecord};
 use sopwith_domain::ids::{ExecutionId, PersonId, ProcessId, SopId, VersionId};
+use sopwith_domain::lifecycle::Label;
 use sopwith_domain::time::Timestamp;
 
+use super::bulk::{among_ids, among_texts};
 use super::entity::{execution, execution_event, execution_step, execution_violation, process, sop, version};
 use super::page::{self, Page, Window};
 use super::rollups::{Counted, counted};
 use super::{Connection, parse};
 use crate::error::{Error, Result};
 
+pub(super) use conform::Models;
 pub use conform::{conform, judge_stored};
 pub use execution::Model as ExecutionRow;
 pub use execution_step::Model as StepRow;
@@ -31,10 +34,11 @@ pub use write::{Batch, Event, RunToStore, write};
 /// # Errors
 /// When the database does not answer.
 pub async fn fingerprints(db: &impl Connection, source: &str, events: &[&str]) -> Result<HashMap<String, String>> {
-    let of =
-        execution_event::Column::Source.eq(source).and(execution_event::Column::EventId.is_in(events.iter().copied()));
-    let rows = execution_event::Entity::find().filter(of).all(db).await?;
-    Ok(rows.into_iter().map(|row| (row.event_id, row.fingerprint)).collect())
+    let these = among_texts(db, execution_event::Column::EventId, events.iter().copied());
+    let select = execution_event::Entity::find().filter(execution_event::Column::Source.eq(source).and(these));
+    let columns = [execution_event::Column::EventId, execution_event::Column::Fingerprint];
+    let rows: Vec<(String, String)> = select.select_only().columns(columns).into_tuple().all(db).await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// What a run that is stored keeps, whatever more is told of it.
@@ -64,7 +68,7 @@ pub struct StoredRun {
 /// # Errors
 /// When the database does not answer.
 pub async fn runs(db: &impl Connection, source: &str, ids: &[&str]) -> Result<HashMap<String, StoredRun>> {
-    let of = execution::Column::Source.eq(source).and(execution::Column::RunId.is_in(ids.iter().copied()));
+    let of = execution::Column::Source.eq(source).and(among_texts(db, execution::Column::RunId, ids.iter().copied()));
     let rows =
         execution::Entity::find().filter(of).order_by_asc(execution::Column::Id).lock_exclusive().all(db).await?;
     let mut steps: HashMap<Uuid, Vec<StepRow>> = HashMap::new();
@@ -96,6 +100,8 @@ fn step(row: &StepRow) -> Result<((String, i32), StepRecord)> {
 pub struct InForce {
     /// The SOP.
     pub sop: SopId,
+    /// Its code.
+    pub code: String,
     /// Its process.
     pub process: ProcessId,
     /// The version.
@@ -108,26 +114,49 @@ pub struct InForce {
     pub until: Option<Timestamp>,
 }
 
-/// The times during which versions of these processes' SOPs were in force.
+/// The times during which versions were in force, of all SOPs of the processes with these keys, and of those that the SOPs
+/// with these codes are of; in their order.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn in_force(db: &impl Connection, processes: &BTreeSet<Uuid>) -> Result<Vec<InForce>> {
-    let sops = sop::Entity::find().filter(sop::Column::ProcessId.is_in(processes.iter().copied())).all(db).await?;
-    let sops: BTreeMap<Uuid, Uuid> = sops.into_iter().map(|s| (s.id, s.process_id)).collect();
-    let of = version::Column::SopId.is_in(sops.keys().copied()).and(version::Column::PublishedAt.is_not_null());
-    let rows = version::Entity::find().filter(of).order_by_asc(version::Column::PublishedAt).all(db).await?;
-    let read = |row: version::Model| {
-        Some(InForce {
-            sop: SopId(row.sop_id),
-            process: ProcessId(*sops.get(&row.sop_id)?),
-            version: VersionId(row.id),
-            label: super::sops::label(&row)?.to_string(),
-            from: Timestamp::from_micros(row.published_at?),
-            until: row.ended_at.map(Timestamp::from_micros),
+pub async fn in_force(db: &impl Connection, processes: &[String], sops: &[String]) -> Result<Vec<InForce>> {
+    let of_keys = Query::select()
+        .column(process::Column::Id)
+        .from(process::Entity)
+        .and_where(among_texts(db, process::Column::Key, processes.iter().map(String::as_str)))
+        .to_owned();
+    let of_codes = Query::select()
+        .column(sop::Column::ProcessId)
+        .from(sop::Entity)
+        .and_where(among_texts(db, sop::Column::Code, sops.iter().map(String::as_str)))
+        .to_owned();
+    let of = sop::Column::ProcessId.in_subquery(of_keys).or(sop::Column::ProcessId.in_subquery(of_codes));
+    let select = Query::select()
+        .columns([sop::Column::Id, sop::Column::Code, sop::Column::ProcessId].map(|c| c.as_column_ref()))
+        .columns([version::Column::Id, version::Column::Major, version::Column::Minor].map(|c| c.as_column_ref()))
+        .columns([version::Column::PublishedAt, version::Column::EndedAt].map(|c| c.as_column_ref()))
+        .from(sop::Entity)
+        .inner_join(
+            version::Entity,
+            Expr::col(version::Column::SopId.as_column_ref()).equals(sop::Column::Id.as_column_ref()),
+        )
+        .and_where(of)
+        .and_where(version::Column::PublishedAt.is_not_null())
+        .order_by(version::Column::PublishedAt.as_column_ref(), Order::Asc)
+        .to_owned();
+    let read = |row: QueryResult| {
+        let (major, minor) = (row.try_get_by_index(4)?, row.try_get_by_index(5)?);
+        Ok(InForce {
+            sop: SopId(row.try_get_by_index(0)?),
+            code: row.try_get_by_index(1)?,
+            process: ProcessId(row.try_get_by_index(2)?),
+            version: VersionId(row.try_get_by_index(3)?),
+            label: Label { major, minor }.to_string(),
+            from: Timestamp::from_micros(row.try_get_by_index(6)?),
+            until: row.try_get_by_index::<Option<i64>>(7)?.map(Timestamp::from_micros),
         })
     };
-    Ok(rows.into_iter().filter_map(read).collect())
+    db.query_all(&select).await?.into_iter().map(read).collect()
 }
 
 /// Steps of executions, in the order in which they began.
@@ -135,7 +164,10 @@ pub async fn in_force(db: &impl Connection, processes: &BTreeSet<Uuid>) -> Resul
 /// # Errors
 /// When the database does not answer.
 pub async fn steps_of(db: &impl Connection, executions: &[Uuid]) -> Result<Vec<StepRow>> {
-    let of = execution_step::Column::ExecutionId.is_in(executions.iter().copied());
+    if executions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let of = among_ids(db, execution_step::Column::ExecutionId, executions.iter().copied());
     let select = execution_step::Entity::find().filter(of).order_by_asc(execution_step::Column::StartedAt);
     let select = select.order_by_asc(execution_step::Column::Key).order_by_asc(execution_step::Column::Attempt);
     Ok(select.all(db).await?)
@@ -186,7 +218,7 @@ fn condition(who: &FiguresReach, filter: &ExecutionFilter) -> Cond {
     let mut all = Cond::all();
     if let Reach::Teams(teams) = &who.reach {
         let teams: Vec<Uuid> = teams.iter().map(|t| t.0).collect();
-        let query = sea_orm::sea_query::Query::select;
+        let query = Query::select;
         let sops = query()
             .column(sop::Column::Id)
             .from(sop::Entity)

@@ -11,6 +11,7 @@ use sopwith_domain::approval::Candidate;
 use sopwith_domain::ids::{GrantId, PersonId, TeamId};
 use sopwith_domain::time::Timestamp;
 
+use super::bulk::among_texts;
 use super::entity::{person, role_grant};
 use super::{Connection, micros, parse, roles};
 use crate::error::{Error, Result};
@@ -49,8 +50,11 @@ pub async fn by_subject(db: &impl Connection, issuer: &str, subject: &str) -> Re
 /// # Errors
 /// When the database does not answer.
 pub async fn by_subjects(db: &impl Connection, issuer: &str, subjects: &[String]) -> Result<Vec<Person>> {
-    let of = person::Column::Issuer.eq(issuer).and(person::Column::Subject.is_in(subjects));
-    Ok(person::Entity::find().filter(of).all(db).await?)
+    if subjects.is_empty() {
+        return Ok(Vec::new());
+    }
+    let these = among_texts(db, person::Column::Subject, subjects.iter().map(String::as_str));
+    Ok(person::Entity::find().filter(person::Column::Issuer.eq(issuer).and(these)).all(db).await?)
 }
 
 /// People by id.

@@ -9,6 +9,7 @@ use sopwith_domain::lifecycle::SopState;
 use sopwith_domain::time::Timestamp;
 
 use super::Connection;
+use super::bulk::among_texts;
 use super::entity::{process, sop};
 use super::page::{self, Page, Window};
 use crate::error::Result;
@@ -64,7 +65,11 @@ pub async fn by_key(db: &impl Connection, key: &str) -> Result<Option<Process>> 
 /// # Errors
 /// When the database does not answer.
 pub async fn by_keys(db: &impl Connection, keys: &[String]) -> Result<Vec<Process>> {
-    Ok(process::Entity::find().filter(process::Column::Key.is_in(keys)).all(db).await?)
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let these = among_texts(db, process::Column::Key, keys.iter().map(String::as_str));
+    Ok(process::Entity::find().filter(these).all(db).await?)
 }
 
 /// Processes by id.

@@ -83,14 +83,6 @@ pub async fn by_code(db: &impl Connection, code: &str) -> Result<Option<SopRow>>
     Ok(sop::Entity::find().filter(sop::Column::Code.eq(code)).one(db).await?)
 }
 
-/// SOPs by code.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn by_codes(db: &impl Connection, codes: &[String]) -> Result<Vec<SopRow>> {
-    Ok(sop::Entity::find().filter(sop::Column::Code.is_in(codes)).all(db).await?)
-}
-
 /// The SOPs of processes, those not retired first, then the newest.
 ///
 /// # Errors

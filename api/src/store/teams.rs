@@ -9,6 +9,7 @@ use sopwith_domain::ids::TeamId;
 use sopwith_domain::time::Timestamp;
 
 use super::Connection;
+use super::bulk::among_texts;
 use super::entity::team;
 use crate::error::{Error, Result};
 
@@ -63,11 +64,12 @@ pub async fn by_key(db: &impl Connection, key: &str) -> Result<Option<Team>> {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn by_keys(db: &impl Connection, keys: &[&String]) -> Result<Vec<Team>> {
+pub async fn by_keys(db: &impl Connection, keys: &[String]) -> Result<Vec<Team>> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(team::Entity::find().filter(team::Column::Key.is_in(keys.iter().map(|k| k.as_str()))).all(db).await?)
+    let these = among_texts(db, team::Column::Key, keys.iter().map(String::as_str));
+    Ok(team::Entity::find().filter(these).all(db).await?)
 }
 
 /// Teams by id.

@@ -17,14 +17,13 @@ use crate::store::audit::NewEntry;
 use crate::store::executions::{InForce, RunToStore, StoredRun, in_force};
 use crate::store::people::Profile;
 use crate::store::teams::NewTeam;
-use crate::store::{Connection, Uuid, people, processes, sops, teams};
+use crate::store::{Connection, Uuid, people, processes, teams};
 
 /// What is known of what a batch names.
 pub(super) struct Lookup<'a> {
     processes: HashMap<String, ProcessId>,
-    /// SOPs by code, each with its process.
+    /// SOPs that were ever in force by code, each with its process.
     sops: HashMap<String, (SopId, ProcessId)>,
-    codes: BTreeMap<Uuid, String>,
     teams: HashMap<String, TeamId>,
     times: BTreeMap<Uuid, Vec<InForce>>,
     people: HashMap<String, PersonId>,
@@ -49,26 +48,21 @@ impl<'a> Lookup<'a> {
             let all: BTreeSet<&String> = reports.iter().filter_map(|r| of_report(r)).chain(before).collect();
             all.into_iter().cloned().collect::<Vec<_>>()
         };
-        let found = processes::by_keys(db, &names(|r| r.process.as_ref(), |r| r.process.as_ref())).await?;
-        let sops = sops::by_codes(db, &names(|r| r.sop.as_ref(), |r| r.sop.as_ref())).await?;
-        let involved = found.iter().map(|p| p.id).chain(sops.iter().map(|s| s.process_id)).collect();
-        let mut times: BTreeMap<Uuid, Vec<InForce>> = BTreeMap::new();
-        for time in in_force(db, &involved).await? {
+        let keys = names(|r| r.process.as_ref(), |r| r.process.as_ref());
+        let codes = names(|r| r.sop.as_ref(), |r| r.sop.as_ref());
+        let found = processes::by_keys(db, &keys).await?;
+        let (mut times, mut sops) = (BTreeMap::<Uuid, Vec<InForce>>::new(), HashMap::new());
+        for time in in_force(db, &keys, &codes).await? {
+            sops.insert(time.code.clone(), (time.sop, time.process));
             times.entry(time.process.0).or_default().push(time);
         }
-        let of_times: Vec<Uuid> = times.values().flatten().map(|t| t.sop.0).collect();
-        let codes = sops::by_ids(db, &of_times).await?.into_iter().map(|s| (s.id, s.code)).collect();
+        let named = names(|r| r.team.as_ref(), |r| r.team.as_ref());
         let subjects = names(|r| r.actor.as_ref().map(|a| &a.subject), |r| r.actor.as_ref().map(|a| &a.subject));
         let known = people::by_subjects(db, &issuer(source), &subjects).await?;
         Ok(Self {
             processes: found.into_iter().map(|p| (p.key, ProcessId(p.id))).collect(),
-            sops: sops
-                .into_iter()
-                .filter(|s| s.was_published)
-                .map(|s| (s.code, (SopId(s.id), ProcessId(s.process_id))))
-                .collect(),
-            codes,
-            teams: teams::all(db).await?.into_iter().map(|t| (t.key, TeamId(t.id))).collect(),
+            sops,
+            teams: teams::by_keys(db, &named).await?.into_iter().map(|t| (t.key, TeamId(t.id))).collect(),
             times,
             people: known.into_iter().map(|p| (p.subject, PersonId(p.id))).collect(),
             may_create: call.actor.may(Permission::ProcessWrite, None),
@@ -190,8 +184,7 @@ impl<'a> Lookup<'a> {
         let process = of_sop.map(|(_, process)| *process).or(of_process);
         let process = process.ok_or_else(|| Error::internal(format!("run {run_id} has no process")))?;
         let times = self.times.get(&process.0).map(Vec::as_slice).unwrap_or_default();
-        let code_of = |time: &InForce| self.codes.get(&time.sop.0).cloned();
-        let version = version_of(&run, run.sop.as_deref(), times, code_of);
+        let version = version_of(&run, times);
         Ok(RunToStore {
             id,
             stored,

@@ -14,7 +14,7 @@ use sopwith_domain::time::Timestamp;
 
 use super::{ExecutionRow, Stored};
 use crate::error::{Error, Result};
-use crate::store::bulk::{Column, Rows};
+use crate::store::bulk::{Column, Rows, among_ids, portions};
 use crate::store::entity::{execution_step, execution_violation};
 use crate::store::rollups::{self, counted};
 use crate::store::{Connection, micros};
@@ -90,8 +90,8 @@ pub struct Batch<'a> {
 /// another form by now.
 pub async fn write(db: &impl Connection, _permit: &Permit, zone: Zone, batch: &Batch<'_>) -> Result<()> {
     let backend = db.get_database_backend();
-    for events in batch.events.chunks(ROWS) {
-        once(db.execute_raw(event_rows(batch, events).insert(backend, "execution_event", "")).await)?;
+    for portion in portions(db, batch.events.len(), ROWS) {
+        once(db.execute_raw(event_rows(batch, &batch.events[portion]).insert(backend, "execution_event", "")).await)?;
     }
     let (mut new, mut changed, mut delta) = (Vec::new(), Vec::new(), Delta::default());
     for run in &batch.runs {
@@ -104,11 +104,11 @@ pub async fn write(db: &impl Connection, _permit: &Permit, zone: Zone, batch: &B
         }
         if run.stored.is_some() { changed.push(row) } else { new.push(row) }
     }
-    for rows in new.chunks(ROWS) {
-        once(db.execute_raw(run_rows(rows).insert(backend, "execution", "")).await)?;
+    for portion in portions(db, new.len(), ROWS) {
+        once(db.execute_raw(run_rows(&new[portion]).insert(backend, "execution", "")).await)?;
     }
-    for rows in changed.chunks(ROWS) {
-        db.execute_raw(run_rows(rows).update(backend, "execution", "id")).await?;
+    for portion in portions(db, changed.len(), ROWS) {
+        db.execute_raw(run_rows(&changed[portion]).update(backend, "execution", "id")).await?;
     }
     replace_parts(db, backend, batch).await?;
     rollups::append(db, zone, &delta).await
@@ -125,18 +125,18 @@ fn once<T>(answer: std::result::Result<T, DbErr>) -> Result<()> {
 async fn replace_parts(db: &impl Connection, backend: DbBackend, batch: &Batch<'_>) -> Result<()> {
     let old: BTreeSet<Uuid> = batch.runs.iter().filter(|run| run.stored.is_some()).map(|run| run.id.0).collect();
     if !old.is_empty() {
-        let steps = execution_step::Column::ExecutionId.is_in(old.iter().copied());
+        let steps = among_ids(db, execution_step::Column::ExecutionId, old.iter().copied());
         execution_step::Entity::delete_many().filter(steps).exec(db).await?;
-        let violations = execution_violation::Column::ExecutionId.is_in(old);
+        let violations = among_ids(db, execution_violation::Column::ExecutionId, old);
         execution_violation::Entity::delete_many().filter(violations).exec(db).await?;
     }
     let steps: Vec<_> = batch.runs.iter().flat_map(step_rows).collect();
-    for steps in steps.chunks(ROWS) {
-        db.execute_raw(columns_of_steps(steps).insert(backend, "execution_step", "")).await?;
+    for portion in portions(db, steps.len(), ROWS) {
+        db.execute_raw(columns_of_steps(&steps[portion]).insert(backend, "execution_step", "")).await?;
     }
     let violations: Vec<_> = batch.runs.iter().flat_map(violation_rows).collect();
-    for violations in violations.chunks(ROWS) {
-        db.execute_raw(columns_of_violations(violations).insert(backend, "execution_violation", "")).await?;
+    for portion in portions(db, violations.len(), ROWS) {
+        db.execute_raw(columns_of_violations(&violations[portion]).insert(backend, "execution_violation", "")).await?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use sopwith_domain::stats::histogram::Change;
 use super::form;
 use super::series::{Place, Series, Sums, spread};
 use crate::error::{Error, Result};
-use crate::store::bulk::{Column, Rows};
+use crate::store::bulk::{Column, Rows, portions};
 use crate::store::{Connection, Store};
 
 /// Deltas that are taken in one round at most.
@@ -53,10 +53,12 @@ async fn round(store: &Store) -> Result<u64> {
     }
     let done = ids.len() as u64;
     apply(&tx, store.zone(), &sum).await?;
-    let rows = Rows::default().with("id", Column::Numbers(ids));
-    let backend = Connection::get_database_backend(&tx);
-    let delete = rows.statement(backend, "DELETE FROM rollup_delta WHERE id IN (SELECT id FROM", ")");
-    tx.execute_raw(delete).await?;
+    for portion in portions(&tx, ids.len(), DELTAS) {
+        let rows = Rows::default().with("id", Column::Numbers(ids[portion].to_vec()));
+        let backend = Connection::get_database_backend(&tx);
+        let delete = rows.statement(backend, "DELETE FROM rollup_delta WHERE id IN (SELECT id FROM", ")");
+        tx.execute_raw(delete).await?;
+    }
     tx.commit().await?;
     Ok(done)
 }
@@ -88,16 +90,22 @@ pub(super) async fn apply(db: &impl Connection, zone: Zone, delta: &Delta) -> Re
     sums.retain(|_, change| !change.is_empty());
     add_series(db, &sums).await?;
     let mut rows: Vec<(Place, Aggregate)> = sums.into_iter().collect();
-    for rows in rows.chunks_mut(ROWS) {
-        add_kept(db, rows).await?;
-        write(db, rows).await?;
+    for portion in portions(db, rows.len(), ROWS) {
+        let rows = &mut rows[portion];
+        let kept = add_kept(db, rows).await?;
+        let part =
+            |is_kept| -> Vec<_> { rows.iter().zip(&kept).filter(|(_, k)| **k == is_kept).map(|(r, _)| r).collect() };
+        // Nobody else writes sums meanwhile, and what is known to be new is inserted for less.
+        write(db, &part(false), "").await?;
+        write(db, &part(true), REPLACED).await?;
     }
     Ok(())
 }
 
 async fn add_series(db: &impl Connection, sums: &Sums) -> Result<()> {
     let series: Vec<Series> = sums.keys().map(|(series, ..)| *series).collect::<BTreeSet<_>>().into_iter().collect();
-    for series in series.chunks(ROWS) {
+    for portion in portions(db, series.len(), ROWS) {
+        let series = &series[portion];
         let of = |part: fn(&Series) -> Option<uuid::Uuid>| Column::MaybeUuids(series.iter().map(part).collect());
         let rows = Rows::default()
             .with("id", Column::Uuids(series.iter().map(Series::id).collect()))
@@ -113,16 +121,18 @@ async fn add_series(db: &impl Connection, sums: &Sums) -> Result<()> {
 }
 
 /// The columns that say which row is meant.
-fn places(rows: &[(Place, Aggregate)]) -> Rows {
+fn places<'a>(rows: impl Iterator<Item = &'a Place> + Clone) -> Rows {
     Rows::default()
-        .with("series_id", Column::Uuids(rows.iter().map(|((series, ..), _)| series.id()).collect()))
-        .with("grain", Column::Texts(rows.iter().map(|((_, grain, _), _)| grain.as_str().to_owned()).collect()))
-        .with("start_at", Column::Numbers(rows.iter().map(|((.., start), _)| start.micros()).collect()))
+        .with("series_id", Column::Uuids(rows.clone().map(|(series, ..)| series.id()).collect()))
+        .with("grain", Column::Texts(rows.clone().map(|(_, grain, _)| grain.as_str().to_owned()).collect()))
+        .with("start_at", Column::Numbers(rows.map(|(.., start)| start.micros()).collect()))
 }
 
-/// Adds what is kept already to what comes in.
-async fn add_kept(db: &impl Connection, rows: &mut [(Place, Aggregate)]) -> Result<()> {
-    let wanted = places(rows).with("place", Column::Numbers((0..).take(rows.len()).collect()));
+/// Adds what is kept already to what comes in; answers of which rows something is.
+async fn add_kept(db: &impl Connection, rows: &mut [(Place, Aggregate)]) -> Result<Vec<bool>> {
+    let mut found = vec![false; rows.len()];
+    let wanted =
+        places(rows.iter().map(|(place, _)| place)).with("place", Column::Numbers((0..).take(rows.len()).collect()));
     let before = "SELECT given.place, kept.tally, kept.completed, kept.abandoned FROM";
     // A cross join, so that SQLite does not turn the two around and read all that is kept.
     let after = "CROSS JOIN rollup AS kept WHERE kept.series_id = given.series_id \
@@ -135,23 +145,26 @@ async fn add_kept(db: &impl Connection, rows: &mut [(Place, Aggregate)]) -> Resu
             &row.try_get::<Vec<u8>>("", "abandoned")?,
         )?;
         rows[place].1.merge(&kept).map_err(Error::internal)?;
+        found[place] = true;
     }
-    Ok(())
+    Ok(found)
 }
 
-async fn write(db: &impl Connection, rows: &[(Place, Aggregate)]) -> Result<()> {
-    let bytes = |part: fn(&Aggregate) -> Vec<u8>| Column::Bytes(rows.iter().map(|(_, sum)| part(sum)).collect());
-    let insert = places(rows)
-        .with("tally", bytes(|sum| sum.tally.encode()))
-        .with("completed", bytes(|sum| sum.completed.encode()))
-        .with("abandoned", bytes(|sum| sum.abandoned.encode()))
-        .insert(
-            db.get_database_backend(),
-            "rollup",
-            "ON CONFLICT (series_id, grain, start_at) DO UPDATE \
-             SET tally = excluded.tally, completed = excluded.completed, abandoned = excluded.abandoned",
-        );
-    db.execute_raw(insert).await?;
+/// What makes an insertion replace the row of the same place.
+const REPLACED: &str = "ON CONFLICT (series_id, grain, start_at) DO UPDATE \
+    SET tally = excluded.tally, completed = excluded.completed, abandoned = excluded.abandoned";
+
+async fn write(db: &impl Connection, rows: &[&(Place, Aggregate)], conflict: &str) -> Result<()> {
+    for portion in portions(db, rows.len(), ROWS) {
+        let rows = &rows[portion];
+        let bytes = |part: fn(&Aggregate) -> Vec<u8>| Column::Bytes(rows.iter().map(|(_, sum)| part(sum)).collect());
+        let insert = places(rows.iter().map(|(place, _)| place))
+            .with("tally", bytes(|sum| sum.tally.encode()))
+            .with("completed", bytes(|sum| sum.completed.encode()))
+            .with("abandoned", bytes(|sum| sum.abandoned.encode()))
+            .insert(db.get_database_backend(), "rollup", conflict);
+        db.execute_raw(insert).await?;
+    }
     Ok(())
 }
 
