@@ -146,7 +146,8 @@ pub struct IngestConfig {
     /// How long a batch waits for its place; in milliseconds, 1 to 60000. Sixteen for each place may wait.
     pub max_wait_milliseconds: u64,
     /// How long batches of up to 50 executions that come while others are being stored wait for more, to be stored in one
-    /// transaction; in milliseconds, 0 to 1000. With 0 each has a transaction of its own.
+    /// transaction; in milliseconds, 0 to 1000. With 0 each has a transaction of its own. On SQLite, which has one
+    /// writer, they wait until that one is done.
     pub group_milliseconds: u64,
 }
 

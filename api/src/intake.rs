@@ -4,8 +4,6 @@
 //! Nothing queues without bound. A batch waits for its place for a short time only, and only so many wait; whoever gets
 //! none is told when to try again, and nothing of their batch was taken.
 
-mod group;
-
 use std::mem::take;
 use std::slice;
 use std::sync::Arc;
@@ -15,12 +13,12 @@ use sopwith_domain::execution::Mode;
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tokio::time::timeout;
 
-use self::group::{Groups, Turn};
 use crate::app::Call;
 use crate::app::executions::{Admitted, Answer, BatchInput, Kin, record};
 use crate::config::IngestConfig;
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
+use crate::together::{Groups, Turn};
 
 /// How many batches, or groups of small ones, may wait for each place.
 const WAITING_PER_PLACE: usize = 16;
@@ -40,13 +38,15 @@ pub struct Intake {
     max_wait: Duration,
     groups: Groups<Kin, Member>,
     group_wait: Duration,
+    /// Whether the database takes one transaction at a time: then nothing is won by beginning another.
+    one_writer: bool,
     metrics: Arc<Metrics>,
 }
 
 impl Intake {
     /// With places as configured.
     #[must_use]
-    pub fn new(config: &IngestConfig, metrics: Arc<Metrics>) -> Self {
+    pub fn new(config: &IngestConfig, one_writer: bool, metrics: Arc<Metrics>) -> Self {
         Self {
             places: Semaphore::new(config.max_batches),
             waiting: Semaphore::new(config.max_batches * WAITING_PER_PLACE),
@@ -54,6 +54,7 @@ impl Intake {
             max_wait: Duration::from_millis(config.max_wait_milliseconds),
             groups: Groups::default(),
             group_wait: Duration::from_millis(config.group_milliseconds),
+            one_writer,
             metrics,
         }
     }
@@ -84,28 +85,23 @@ impl Intake {
     fn join(self: &Arc<Self>, kin: Kin, items: usize, member: Member) {
         let (intake, turn) = (Arc::clone(self), self.groups.join(&kin, items, member));
         match turn {
-            Turn::Store(members) => {
-                tokio::spawn(async move { intake.store_on(&kin, members).await });
+            Turn::Serve(members) => {
+                tokio::spawn(async move { intake.serve(&kin, members).await });
             }
-            Turn::Wait => {
+            Turn::Wait if !self.one_writer => {
                 tokio::spawn(async move {
                     tokio::time::sleep(intake.group_wait).await;
                     if let Some(members) = intake.groups.overdue(&kin) {
-                        intake.store_on(&kin, members).await;
+                        intake.serve(&kin, members).await;
                     }
                 });
             }
-            Turn::Along => {}
+            Turn::Wait | Turn::Along => {}
         }
     }
 
-    /// Stores a group, and those that formed meanwhile.
-    async fn store_on(&self, kin: &Kin, members: Vec<Member>) {
-        let mut group = Some(members);
-        while let Some(members) = group {
-            self.store(members).await;
-            group = self.groups.next(kin);
-        }
+    async fn serve(&self, kin: &Kin, members: Vec<Member>) {
+        self.groups.serve(kin, members, |members| self.store(members)).await;
     }
 
     async fn store(&self, members: Vec<Member>) {
@@ -237,6 +233,7 @@ mod tests {
         let metrics = Metrics::new(crate::metrics::pool_waits().unwrap()).unwrap();
         Intake::new(
             &IngestConfig { max_batches, max_wait_milliseconds: 1000, group_milliseconds: 5 },
+            false,
             Arc::new(metrics),
         )
     }

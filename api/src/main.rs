@@ -18,6 +18,7 @@ mod server;
 mod smtp;
 mod store;
 mod telemetry;
+mod together;
 
 use std::process::ExitCode;
 

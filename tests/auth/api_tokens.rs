@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tokio::task::JoinSet;
 
 use crate::bad_input::dump::Dump;
 use crate::story::{
@@ -32,6 +33,14 @@ async fn make(by: &Client, terms: Value) -> Token {
 
 async fn revoke(by: &Client, token: &Token) -> Value {
     by.mutate(REVOKE_TOKEN, json!({"input": {"id": token.told["id"]}})).await["apiToken"].take()
+}
+
+/// A token that is well formed and nobody's: the checksum is no secret.
+fn of_nobody() -> String {
+    let random = "0".repeat(64);
+    let digest = Sha256::digest(format!("sopwith_{random}").as_bytes());
+    let checksum = digest.iter().take(4).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    format!("sopwith_{random}{checksum}")
 }
 
 fn batch(source: &str, process: &str, n: usize) -> Value {
@@ -129,11 +138,7 @@ both! {
             assert!(message.contains("malformed"), "{wrong}: {message}");
             assert!(!message.contains(&wrong[8..]) || wrong.len() == 8, "{message}");
         }
-        // One that is well formed and nobody's: the checksum is no secret.
-        let random = "0".repeat(64);
-        let digest = Sha256::digest(format!("sopwith_{random}").as_bytes());
-        let checksum = digest.iter().take(4).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-        let unknown = good.client.clone().bearing(&format!("sopwith_{random}{checksum}"));
+        let unknown = good.client.clone().bearing(&of_nobody());
         let told = assert_unauthenticated(&unknown.send(ME, json!({})).await);
 
         let mut short = token_terms("tracker", &["FIGURES_READ"]);
@@ -301,5 +306,31 @@ both! {
             assert!(world.try_execute(statement).await.is_err(), "{statement}");
         }
         world.execute("UPDATE api_token SET last_used_at = created_at").await;
+    }
+
+    async fn asked_for_at_the_same_time_are_each_judged_for_itself(world: World) {
+        let place = place(&world).await;
+        let terms = |name: &str| token_terms(name, &["FIGURES_READ"]);
+        let (good, other) = (make(&place.admin, terms("good")).await, make(&place.admin, terms("other")).await);
+        let gone = make(&place.admin, terms("gone")).await;
+        revoke(&place.admin, &gone).await;
+        let unknown = good.client.clone().bearing(&of_nobody());
+        let mut asking = JoinSet::new();
+        for n in 0..80 {
+            let (who, name) = match n % 4 {
+                0 => (&good.client, Some("good")),
+                1 => (&other.client, Some("other")),
+                2 => (&gone.client, None),
+                _ => (&unknown, None),
+            };
+            let who = who.clone();
+            asking.spawn(async move { (who.send(ME, json!({})).await, name) });
+        }
+        for (answer, name) in asking.join_all().await {
+            match name {
+                Some(name) => assert_eq!(answer.body["data"]["me"]["person"]["name"], name, "{answer:?}"),
+                None => drop(assert_unauthenticated(&answer)),
+            }
+        }
     }
 }

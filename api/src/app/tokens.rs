@@ -1,5 +1,7 @@
 //! API tokens: made and taken away by who manages access, and what they are when they are used.
 
+mod lookups;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,6 +12,7 @@ use sopwith_domain::error::Refusal;
 use sopwith_domain::ids::{PersonId, TeamId, TokenId};
 use sopwith_domain::time::{MINUTE, Timestamp};
 
+pub use self::lookups::Lookups;
 use super::access::place;
 use super::{Call, IdempotencyKey, record};
 use crate::auth::api_token;
@@ -125,8 +128,14 @@ async fn revoke_once(call: &Call, id: TokenId) -> Result<TokenId> {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn authenticate(store: &Store, uses: &Uses, digest: &str, now: Timestamp) -> Result<Option<TokenRow>> {
-    let Some(row) = stored::by_digest(store.read(), digest).await? else { return Ok(None) };
+pub async fn authenticate(
+    store: &Store,
+    lookups: &Lookups,
+    uses: &Uses,
+    digest: String,
+    now: Timestamp,
+) -> Result<Option<TokenRow>> {
+    let Some(row) = lookups.find(store, digest).await? else { return Ok(None) };
     if stored::state(&row, now)? != TokenState::Active {
         return Ok(None);
     }

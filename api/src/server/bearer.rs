@@ -45,9 +45,10 @@ pub async fn believe(edge: &Edge, meant: &str) -> Result<Bearer, Rejection> {
     }
     let malformed = "the API token is malformed: it was not copied whole, or has a typo";
     let digest = api_token::digest(meant).ok_or_else(|| Rejection::unauthenticated(malformed))?;
-    let (store, uses) = (edge.store.clone(), edge.uses.clone());
+    let (store, lookups, uses) = (edge.store.clone(), edge.lookups.clone(), edge.uses.clone());
     // Connections to the database live on the main runtime.
-    let asked = edge.runtime.spawn(async move { tokens::authenticate(&store, &uses, &digest, clock::now()).await });
+    let authenticate = async move { tokens::authenticate(&store, &lookups, &uses, digest, clock::now()).await };
+    let asked = edge.runtime.spawn(authenticate);
     match asked.await.map_err(Error::internal).flatten() {
         Ok(Some(token)) => Ok(Bearer::Token(token)),
         Ok(None) => Err(Rejection::unauthenticated("the API token is unknown, revoked or expired")),

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use super::Failure;
 use super::document::RootFields;
 use super::ready::Readiness;
-use crate::app::tokens::Uses;
+use crate::app::tokens::{Lookups, Uses};
 use crate::auth::token::{Setup, Verifier};
 use crate::clock;
 use crate::config::{Config, DashboardConfig};
@@ -26,6 +26,8 @@ pub struct Edge {
     pub roots: RootFields,
     pub store: Store,
     pub verifier: Verifier,
+    /// Where API tokens are looked up.
+    pub lookups: Lookups,
     /// When API tokens were used last.
     pub uses: Uses,
     pub metrics: Arc<Metrics>,
@@ -60,12 +62,13 @@ impl Edge {
         }
         let told = Arc::clone(&metrics);
         let verifier = Verifier::start(setup, Box::new(move |succeeded| told.jwks_fetched(succeeded, clock::now())));
-        let intake = Arc::new(Intake::new(&config.ingest, Arc::clone(&metrics)));
+        let intake = Arc::new(Intake::new(&config.ingest, store.has_one_writer(), Arc::clone(&metrics)));
         Ok(Self {
             schema: graphql::build(config, Arc::clone(&metrics), Arc::clone(&intake)),
             roots,
             store,
             verifier,
+            lookups: Lookups::default(),
             uses: Uses::default(),
             metrics,
             intake,

@@ -9,6 +9,7 @@ use sopwith_domain::access::{Permit, Reach};
 use sopwith_domain::ids::{PersonId, TeamId, TokenId};
 use sopwith_domain::time::Timestamp;
 
+use super::bulk::among_texts;
 use super::entity::api_token;
 use super::page::{self, Page, Window};
 use super::{Connection, exactly_one, roles};
@@ -78,12 +79,12 @@ pub async fn insert(db: &impl Connection, _permit: &Permit, new: NewToken<'_>, n
     Ok(())
 }
 
-/// The token whose secret has this SHA-256.
+/// The tokens whose secrets have these SHA-256.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn by_digest(db: &impl Connection, digest: &str) -> Result<Option<TokenRow>> {
-    Ok(api_token::Entity::find().filter(api_token::Column::Digest.eq(digest)).one(db).await?)
+pub async fn by_digests(db: &impl Connection, digests: impl IntoIterator<Item = &str>) -> Result<Vec<TokenRow>> {
+    Ok(api_token::Entity::find().filter(among_texts(db, api_token::Column::Digest, digests)).all(db).await?)
 }
 
 /// The token that acts as this person.

@@ -1,0 +1,175 @@
+//! Who is served together: what costs the same for one as for many is done once for all who ask at the same time.
+//!
+//! Whoever comes while nobody of their kin is being served is served at once. Those who come meanwhile form a group, which
+//! goes when that is done, when it has waited long enough (where somebody sees to that), or when it has enough items. So
+//! groups are as large as the load makes them, and whoever is alone waits for nobody.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+use std::mem::take;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// With how many items a group waits no longer.
+const ENOUGH: usize = 500;
+
+/// Who is being served, and who waits, by kin.
+#[derive(Debug)]
+pub struct Groups<K, M>(Mutex<HashMap<K, Group<M>>>);
+
+#[derive(Debug)]
+struct Group<M> {
+    waiting: Vec<M>,
+    items: usize,
+    /// How many groups of this kin are being served.
+    served: usize,
+}
+
+/// What whoever joined is to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Turn<M> {
+    /// Serve these, by [`Groups::serve`].
+    Serve(Vec<M>),
+    /// See that the group which it is the first of does not wait too long, by [`Groups::overdue`]; or nothing: who serves
+    /// the one before takes it up in the end.
+    Wait,
+    /// Nothing: others see to it.
+    Along,
+}
+
+impl<K: Clone + Eq + Hash, M> Groups<K, M> {
+    /// Adds somebody with so many items.
+    pub fn join(&self, kin: &K, items: usize, member: M) -> Turn<M> {
+        let mut groups = self.lock();
+        let group = groups.entry(kin.clone()).or_insert_with(|| Group { waiting: Vec::new(), items: 0, served: 0 });
+        group.waiting.push(member);
+        group.items += items;
+        if group.served == 0 || group.items >= ENOUGH {
+            return Turn::Serve(group.go());
+        }
+        if group.waiting.len() == 1 { Turn::Wait } else { Turn::Along }
+    }
+
+    /// Those who wait, for one more to serve them, by [`Groups::serve`]. Where the group that the caller
+    /// looked after has gone, it may be a younger one: that does no harm.
+    pub fn overdue(&self, kin: &K) -> Option<Vec<M>> {
+        self.lock().get_mut(kin).filter(|group| !group.waiting.is_empty()).map(Group::go)
+    }
+
+    /// Serves a group, and those that formed meanwhile. Should that be given up, or panic, so are those who wait: they are
+    /// dropped, and the next to come is served.
+    pub async fn serve<F: Future<Output = ()>>(&self, kin: &K, first: Vec<M>, each: impl Fn(Vec<M>) -> F) {
+        let mut serving = Serving { groups: self, kin, is_done: false };
+        let mut group = Some(first);
+        while let Some(members) = group {
+            each(members).await;
+            group = self.next(kin);
+        }
+        serving.is_done = true;
+    }
+
+    /// Those who wait, for the one who has served a group. `None` ends its work.
+    fn next(&self, kin: &K) -> Option<Vec<M>> {
+        let mut groups = self.lock();
+        let Entry::Occupied(mut found) = groups.entry(kin.clone()) else { return None };
+        let group = found.get_mut();
+        group.served -= 1;
+        if !group.waiting.is_empty() {
+            return Some(group.go());
+        }
+        if group.served == 0 {
+            found.remove();
+        }
+        None
+    }
+}
+
+impl<K, M> Groups<K, M> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, Group<M>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sees that nobody waits for what has ended.
+struct Serving<'a, K: Eq + Hash, M> {
+    groups: &'a Groups<K, M>,
+    kin: &'a K,
+    is_done: bool,
+}
+
+impl<K: Eq + Hash, M> Drop for Serving<'_, K, M> {
+    fn drop(&mut self) {
+        if self.is_done {
+            return;
+        }
+        let mut groups = self.groups.lock();
+        let given_up = groups.get_mut(self.kin).map(|group| {
+            group.served -= 1;
+            (group.served == 0, take(&mut group.waiting))
+        });
+        if given_up.as_ref().is_some_and(|(is_last, _)| *is_last) {
+            groups.remove(self.kin);
+        }
+        drop(groups);
+    }
+}
+
+impl<M> Group<M> {
+    fn go(&mut self) -> Vec<M> {
+        self.served += 1;
+        self.items = 0;
+        take(&mut self.waiting)
+    }
+}
+
+impl<K, M> Default for Groups<K, M> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_alone_goes_at_once_and_those_who_come_meanwhile_go_together() {
+        let groups = Groups::default();
+        assert_eq!(groups.join(&"a", 1, 1), Turn::Serve(vec![1]));
+        assert_eq!(groups.join(&"a", 1, 2), Turn::Wait);
+        assert_eq!(groups.join(&"a", 1, 3), Turn::Along);
+        assert_eq!(groups.join(&"b", 1, 4), Turn::Serve(vec![4]), "others than kin are another matter");
+        assert_eq!(groups.next(&"a"), Some(vec![2, 3]));
+        assert_eq!(groups.next(&"a"), None);
+        assert_eq!(groups.next(&"b"), None);
+        assert!(groups.lock().is_empty(), "nothing is kept of those who are done");
+    }
+
+    #[test]
+    fn a_group_that_has_enough_or_waited_enough_does_not_wait_for_the_one_before() {
+        let groups = Groups::default();
+        assert_eq!(groups.join(&"a", 1, 1), Turn::Serve(vec![1]));
+        assert_eq!(groups.join(&"a", 499, 2), Turn::Wait);
+        assert_eq!(groups.join(&"a", 1, 3), Turn::Serve(vec![2, 3]));
+        assert_eq!(groups.overdue(&"a"), None, "the group has gone");
+        assert_eq!(groups.join(&"a", 499, 4), Turn::Wait, "items of groups that went do not count");
+        assert_eq!(groups.overdue(&"a"), Some(vec![4]));
+        assert_eq!((groups.next(&"a"), groups.next(&"a")), (None, None));
+        assert_eq!(groups.join(&"a", 1, 5), Turn::Wait, "one is still being served");
+        assert_eq!(groups.next(&"a"), Some(vec![5]));
+        assert_eq!(groups.next(&"a"), None);
+        assert!(groups.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_what_panics_is_let_go() {
+        let groups = std::sync::Arc::new(Groups::default());
+        let Turn::Serve(first) = groups.join(&"a", 1, 1) else { panic!("the first is served") };
+        assert_eq!(groups.join(&"a", 1, 2), Turn::Wait);
+        let serving = std::sync::Arc::clone(&groups);
+        let served = tokio::spawn(async move { serving.serve(&"a", first, async |_| panic!("it went wrong")).await });
+        assert!(served.await.is_err());
+        assert!(groups.lock().is_empty());
+        assert_eq!(groups.join(&"a", 1, 3), Turn::Serve(vec![3]), "the next to come waits for nobody");
+    }
+}
