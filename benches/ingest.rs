@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 use crate::executions::Execution;
 use crate::report::{Must, digits, line};
 use crate::site::{CLIENTS, Site, Way, batch, post, taken};
+use crate::wire::Wire;
 use crate::{Arguments, cost, raw};
 
 /// Executions of a batch.
@@ -74,24 +75,27 @@ pub async fn send(site: &Site, way: Way, bodies: Vec<(Vec<u8>, usize)>) -> f64 {
     began.elapsed().as_secs_f64()
 }
 
-/// Single mutations in a second.
+/// Single mutations in a second; and what each costs.
 async fn singles(site: &Site, seconds: u64, series: &str) -> f64 {
-    let (began, limit) = (Instant::now(), Duration::from_secs(seconds));
+    let (before, began, limit) = (site.work().cpu(), Instant::now(), Duration::from_secs(seconds));
     let mut clients = JoinSet::new();
     for client in 0..SINGLE_CLIENTS {
         let (raw, token, now, sops, series) =
             (site.world.raw(), site.token.clone(), site.now, site.sops, format!("{series}-{client}"));
         clients.spawn(async move {
-            let mut sent = 0;
+            let (mut wire, mut sent) = (Wire::open(&raw, "/graphql", &token).await, 0);
             while began.elapsed() < limit {
                 let body = batch(Way::GraphQL, &series, &[Execution::new(sent, 1_000_000, sops, now)]);
-                let answer = post(Way::GraphQL, &raw, &token, body).send().await.unwrap();
-                taken(&answer.text().await.unwrap(), 1);
+                taken(&wire.post(&body).await, 1);
                 sent += 1;
             }
             sent
         });
     }
     let sent: u64 = clients.join_all().await.into_iter().sum();
-    sent as f64 / began.elapsed().as_secs_f64()
+    let took = began.elapsed().as_secs_f64();
+    let cpu = format!("{} µs", digits((site.work().cpu() - before) / sent as f64 * 1e6));
+    let time = format!("{} µs", digits(took / sent as f64 * 1e6));
+    line(&format!("single mutations {series}: CPU of each; and time"), &cpu, &time, 0.0, Must::Nothing);
+    sent as f64 / took
 }

@@ -24,6 +24,7 @@ mod site;
 mod story;
 #[path = "../tests/support/mod.rs"]
 mod support;
+mod wire;
 
 use clap::Parser;
 use support::Backend;

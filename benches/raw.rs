@@ -41,8 +41,8 @@ fn sqlite(from: &str, to: &str, like: &str, rows: u64) -> f64 {
         (format!("INSERT INTO {table} VALUES ({marks})"), all)
     });
     let mut target = Connection::open(to).unwrap();
-    let settings =
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16000";
+    let settings = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16000;\
+         PRAGMA wal_autocheckpoint = 8000";
     target.execute_batch(settings).unwrap();
     let began = Instant::now();
     for at in (0..tables[0].1.len()).step_by(BATCH) {
