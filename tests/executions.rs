@@ -13,12 +13,13 @@ mod group;
 mod order;
 mod ranking;
 mod reach;
+mod retention;
 mod scrape;
 mod strain;
 mod versions;
 mod wire;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Months, NaiveTime, Utc};
 use serde_json::{Value, json};
 
 use crate::story::RECORD;
@@ -93,6 +94,13 @@ pub fn count(answers: &[Value], status: &str) -> i64 {
 /// Someone who reads all executions and figures.
 pub fn everyone(world: &World) -> Client {
     world.client(&["manager"], "overseer")
+}
+
+/// The beginning of the month so many before this one, in UTC.
+pub fn months_ago(months: u32) -> DateTime<Utc> {
+    let now = DateTime::from_timestamp(i64::try_from(token::now()).unwrap(), 0).unwrap();
+    let first = now.date_naive().with_day(1).unwrap() - Months::new(months);
+    first.and_time(NaiveTime::MIN).and_utc()
 }
 
 /// The time so many seconds from now.

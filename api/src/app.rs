@@ -22,6 +22,7 @@ pub mod processes;
 pub mod reading;
 pub mod record;
 pub mod reminders;
+pub mod retention;
 pub mod roles;
 pub mod sessions;
 pub mod signed_record;

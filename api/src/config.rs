@@ -66,6 +66,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// How many executions are taken at a time.
     pub ingest: IngestConfig,
+    /// For how long what is received is kept.
+    pub retention: RetentionConfig,
     /// Pages for people.
     pub dashboard: DashboardConfig,
 }
@@ -92,6 +94,7 @@ impl Default for Config {
             mail: MailConfig::default(),
             audit: AuditConfig::default(),
             ingest: IngestConfig::default(),
+            retention: RetentionConfig::default(),
             dashboard: DashboardConfig::default(),
         }
     }
@@ -155,6 +158,15 @@ impl Default for IngestConfig {
     fn default() -> Self {
         Self { max_batches: 6, max_wait_milliseconds: 1000, group_milliseconds: 5 }
     }
+}
+
+/// For how long what is received is kept. Figures are kept for good.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionConfig {
+    /// Executions of so many whole months before the current one, of the organisation's time zone, are kept; older ones
+    /// that have ended are deleted. At least 3, at most 1200; all are kept when absent.
+    pub executions_months: Option<u32>,
 }
 
 /// The pages under `/dashboard`, and the sessions of those who look at them.

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::app::reminders::{self, Times};
-use crate::app::{Call, sops};
+use crate::app::{Call, retention, sops};
 use crate::clock;
 use crate::config::{Config, RemindersConfig};
 use crate::error::{Error, Result};
@@ -29,6 +29,8 @@ pub use heads::HeadSigner;
 
 /// How often deltas are compacted. Readers add up what waits, so few are to wait.
 const COMPACT_INTERVAL: Duration = Duration::from_secs(1);
+/// How often it is looked whether executions are older than they are kept.
+const EXPIRE_INTERVAL: Duration = Duration::from_hours(1);
 /// How often it is looked whether the roll-ups are to be compared.
 const VERIFY_INTERVAL: Duration = Duration::from_hours(1);
 
@@ -50,6 +52,8 @@ enum Work {
     Compact,
     /// Roll-ups are compared with the executions, once a day.
     Verify,
+    /// Executions are deleted that lie further back than so many months before this one.
+    Expire(u32),
     /// Mail is sent.
     Mail(Arc<Mailer>),
 }
@@ -79,7 +83,7 @@ impl Means {
 
 impl Jobs {
     /// Starts the jobs, each by itself: the first run is at once, then one in each interval. Mail is sent where there
-    /// is a `mailer`.
+    /// is a `mailer`, and executions are deleted where it is set for how long they are kept.
     #[must_use]
     pub fn start(store: &Store, metrics: &Arc<Metrics>, config: &Config, mailer: Option<Mailer>) -> Self {
         let (stop, stopped) = watch::channel(());
@@ -89,7 +93,8 @@ impl Jobs {
         let scheduled = [Work::PublishDue, Work::Remind(times(&config.reminders))].into_iter().chain(mail);
         let scheduled = scheduled.map(|work| Job { work, interval });
         let rollups = [(Work::Compact, COMPACT_INTERVAL), (Work::Verify, VERIFY_INTERVAL)];
-        let jobs = scheduled.chain(rollups.map(|(work, interval)| Job { work, interval }));
+        let expire = config.retention.executions_months.map(|months| (Work::Expire(months), EXPIRE_INTERVAL));
+        let jobs = scheduled.chain(rollups.into_iter().chain(expire).map(|(work, interval)| Job { work, interval }));
         let supervisors = jobs.map(|job| tokio::spawn(supervise(means.clone(), job))).collect();
         Self { stop, supervisors }
     }
@@ -136,6 +141,7 @@ impl Work {
             Self::Remind(_) => "remind",
             Self::Compact => "compact_rollups",
             Self::Verify => "verify_rollups",
+            Self::Expire(_) => "expire_executions",
             Self::Mail(_) => "mail",
         }
     }
@@ -147,6 +153,7 @@ impl Work {
             Self::Remind(times) => reminders::write_due(call, times).await,
             Self::Compact => rollups::compact(&means.store, || means.is_stopping()).await,
             Self::Verify => verify(means, call.now).await,
+            Self::Expire(months) => retention::expire(call, *months, || means.is_stopping()).await,
             Self::Mail(mailer) => mail::send_due(means, mailer).await,
         }
     }

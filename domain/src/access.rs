@@ -229,7 +229,7 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// What the clock does on its own: publishing what is due.
+    /// What the clock does on its own: publishing what is due, and deleting what is no longer to be kept.
     #[must_use]
     pub fn clock() -> Self {
         Self { actor: None, action: Action::PublishDue }

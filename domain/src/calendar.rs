@@ -62,6 +62,13 @@ impl Zone {
         next.map_or(Timestamp::from_micros(i64::MAX), |day| self.midnight(first_day(grain, day)))
     }
 
+    /// The beginning of the month that is so many months before the one that an instant lies in.
+    #[must_use]
+    pub fn months_before(self, at: Timestamp, months: u32) -> Timestamp {
+        let first = first_day(Grain::Month, self.local(at).date());
+        first.checked_sub_months(Months::new(months)).map_or(Timestamp::MIN, |day| self.midnight(day))
+    }
+
     /// What its clocks and calendars show.
     #[must_use]
     pub fn local(self, at: Timestamp) -> NaiveDateTime {
@@ -221,6 +228,17 @@ mod tests {
         let beirut = zone("Asia/Beirut");
         assert_eq!(beirut.start(Grain::Day, at("2024-03-31T12:00:00Z")).to_string(), "2024-03-30T22:00:00Z");
         assert_eq!(length(beirut, "2024-03-31T12:00:00Z"), 23 * HOUR);
+    }
+
+    #[test]
+    fn months_are_counted_back_in_the_zone() {
+        let berlin = zone("Europe/Berlin");
+        let before = |text, months| berlin.months_before(at(text), months).to_string();
+        assert_eq!(before("2026-05-31T21:59:59Z", 0), "2026-04-30T22:00:00Z");
+        assert_eq!(before("2026-05-31T22:00:00Z", 3), "2026-02-28T23:00:00Z");
+        assert_eq!(before("2026-03-31T12:00:00Z", 1), "2026-01-31T23:00:00Z");
+        assert_eq!(before("2026-03-31T12:00:00Z", 14), "2024-12-31T23:00:00Z");
+        assert_eq!(berlin.months_before(at("2026-03-31T12:00:00Z"), u32::MAX), Timestamp::MIN);
     }
 
     #[test]

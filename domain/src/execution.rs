@@ -123,6 +123,8 @@ text_enum! {
         UnknownVersion = "UNKNOWN_VERSION",
         /// There is no such team.
         UnknownTeam = "UNKNOWN_TEAM",
+        /// The run was deleted, because it lies further back than executions are kept.
+        Expired = "EXPIRED",
     }
 }
 

@@ -10,20 +10,24 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use crate::calendar::{Grain, Zone};
+use crate::calendar::{Grain, Stretch, Zone};
 use crate::conformance::Conformance;
 use crate::execution::{Adherence, Outcome, Satisfaction, SatisfactionBy, VersionSource, VersionStanding};
 use crate::stats::histogram::{Change, Histogram, TooMany};
-use crate::time::{DAY, Timestamp};
+use crate::time::{DAY, MINUTE, Timestamp};
 
 pub use binary::Malformed;
 pub use tally::Tally;
 
-/// Changes when the same runs would be told otherwise: what was kept before has to be computed anew.
+/// Changes when the same runs would be told otherwise: what was kept before has to be computed anew. What is kept of
+/// deleted runs ([`Delta::keep`]) stays as it was told: of a count that is new, they say nothing.
 pub const LAYOUT: i32 = 2;
 
 /// A run that has not finished so long after its start, in microseconds, is counted as abandoned.
 pub const HORIZON: i64 = 30 * DAY;
+
+/// A quarter of an hour, in microseconds.
+const QUARTER: i64 = 15 * MINUTE;
 
 /// What figures ask of a run, as it is stored.
 #[derive(Debug, Clone, Copy)]
@@ -219,6 +223,37 @@ impl Delta {
         self.note(key, zone.start(Grain::Hour, facts.cohort()), Aggregate::of(facts).inverse())
     }
 
+    /// Notes what is kept of a run that is deleted: as [`Self::add`], but by a quarter of an hour of UTC where that begins
+    /// within the hour of the zone. Such a part of an hour lies within one hour of this zone, and of all others whose
+    /// clocks are off UTC by whole quarters, as all are today.
+    ///
+    /// # Errors
+    /// When there would be more runs than can be counted.
+    pub fn keep(&mut self, zone: Zone, key: Key, facts: &Facts) -> Result<(), TooMany> {
+        let at = facts.cohort();
+        let quarter = Timestamp::from_micros(at.micros().div_euclid(QUARTER).saturating_mul(QUARTER));
+        self.note(key, zone.start(Grain::Hour, at).max(quarter), Aggregate::of(facts))
+    }
+
+    /// The same by the hours of a zone.
+    ///
+    /// # Errors
+    /// When there would be more runs than can be counted.
+    pub fn by_hours(self, zone: Zone) -> Result<Self, TooMany> {
+        let mut hours = Self::default();
+        for ((key, at), aggregate) in self.0 {
+            hours.note(key, zone.start(Grain::Hour, at), aggregate)?;
+        }
+        Ok(hours)
+    }
+
+    /// The part of it that lies within a stretch of time.
+    #[must_use]
+    pub fn within(mut self, (from, to): Stretch) -> Self {
+        self.0.retain(|(_, at), _| from <= *at && *at < to);
+        self
+    }
+
     /// Takes another in.
     ///
     /// # Errors
@@ -227,7 +262,7 @@ impl Delta {
         other.0.into_iter().try_for_each(|((key, hour), aggregate)| self.note(key, hour, aggregate))
     }
 
-    /// Its cells in the order of their keys, each with the beginning of its hour. None is empty.
+    /// Its cells in the order of their keys, each with the beginning of its hour, or part of one. None is empty.
     pub fn cells(&self) -> impl Iterator<Item = (Key, Timestamp, &Aggregate)> {
         self.0.iter().map(|((key, hour), aggregate)| (*key, *hour, aggregate))
     }

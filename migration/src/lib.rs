@@ -25,6 +25,7 @@ mod m0019_sessions;
 mod m0020_responses;
 mod m0021_rollup_state;
 mod m0022_conformance;
+mod m0023_retention;
 
 pub use sea_orm_migration::prelude::{MigrationTrait, MigratorTrait};
 
@@ -57,6 +58,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0020_responses::Migration),
             Box::new(m0021_rollup_state::Migration),
             Box::new(m0022_conformance::Migration),
+            Box::new(m0023_retention::Migration),
         ]
     }
 }

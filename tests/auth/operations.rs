@@ -72,6 +72,7 @@ diagnosis         no     no     no    no       no       yes     no          no  
 diagnosisResponses no    no     no    no       no       yes     no          no    yes   yes
 execution         hid    hid    hid   hid      hid      yes     hid         hid   yes   yes
 executions        hid    hid    hid   hid      hid      yes     hid         hid   yes   yes
+executionsKeptFrom yes   yes    yes   yes      yes      yes     yes         yes   yes   yes
 explainAccess     hid    no     hid   no       yes      yes     hid         yes   no    yes
 figures           no     no     no    no       no       yes     no          no    yes   yes
 me                yes    yes    yes   yes      yes      yes     yes         yes   yes   yes
@@ -392,6 +393,7 @@ impl Stage {
             ),
             q("execution", &format!(r#"execution(by: {{id: "{execution}"}}) {{ id }}"#), &execution),
             q("executions", "executions { nodes { id } }", &execution),
+            q("executionsKeptFrom", "executionsKeptFrom", "executionsKeptFrom"),
             q(
                 "explainAccess",
                 &format!(r#"explainAccess(personId: "{amy}", action: READ_SOP, on: {{sopId: "{sop}"}}) {{ allowed }}"#),

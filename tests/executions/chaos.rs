@@ -1,6 +1,7 @@
 //! Roll-ups under everything that can go wrong: writers at the same time that send again what was not answered,
-//! corrections in any order, transactions that are cut off, and servers killed in the midst of it, compaction and all.
-//! After each round they must equal what is computed from the executions.
+//! corrections in any order, transactions that are cut off, and servers killed in the midst of it, compaction and all, while
+//! executions are deleted month by month. After each round they must equal what is computed from the executions, and in the
+//! end what would be computed if none had been deleted.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,21 +9,24 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::{Reporter, compacted, everyone};
+use super::{Reporter, compacted, everyone, months_ago};
 use crate::story::{RECORD, place, process, published};
 use crate::support::{Backend, Dice, Raw, World, both};
 
-const ROUNDS: u64 = 4;
+/// How many months of executions are kept in each round.
+const MONTHS: [&str; 4] = ["8", "6", "5", "3"];
 const WRITERS: u64 = 3;
 const BATCHES: u64 = 12;
 const ITEMS: u64 = 40;
 /// Few, so that most events correct a run that another batch may be changing.
 const RUNS: u64 = 150;
+/// Hours from the start of one run to that of the next: all begin within eight months and a bit.
+const APART: u64 = 40;
 
 /// An event of a run: its beginning, its end or a correction, with a revision that says which rules.
 fn event(dice: &mut Dice, source: u64, n: u64, process: &str) -> Value {
     let run = dice.roll(RUNS);
-    let start = chrono::DateTime::from_timestamp(1_751_320_800 + i64::try_from(run * 5_400).unwrap(), 0).unwrap();
+    let start = months_ago(9) + chrono::TimeDelta::hours(i64::try_from(run * APART).unwrap());
     let minutes = i64::try_from(dice.roll(600)).unwrap();
     let end = start + chrono::TimeDelta::minutes(minutes);
     let mut item = json!({
@@ -47,8 +51,8 @@ fn event(dice: &mut Dice, source: u64, n: u64, process: &str) -> Value {
     item
 }
 
-/// Sends a batch until it is answered.
-async fn insist(raw: &Raw, reporter: &Reporter, items: &[Value]) {
+/// Sends a batch until it is answered; answers how many items are of runs that were deleted.
+async fn insist(raw: &Raw, reporter: &Reporter, items: &[Value]) -> usize {
     let body = json!({"query": RECORD, "variables": reporter.batch("BACKFILL", items)});
     for _ in 0..400 {
         let request = raw.http.post(raw.url("/graphql"));
@@ -57,26 +61,57 @@ async fn insist(raw: &Raw, reporter: &Reporter, items: &[Value]) {
             Ok(answer) => answer.json().await.ok(),
             Err(_) => None,
         };
-        if answer.as_ref().is_some_and(|a| a["data"]["executionsRecord"]["results"].is_array()) {
-            return;
+        if let Some(results) = answer.as_ref().and_then(|a| a["data"]["executionsRecord"]["results"].as_array()) {
+            let rejected: Vec<&Value> = results.iter().filter(|result| result["status"] == "REJECTED").collect();
+            assert!(rejected.iter().all(|r| r["rejection"]["code"] == "EXPIRED"), "{rejected:?}");
+            return rejected.len();
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("a batch is not answered however often it is sent");
 }
 
-async fn write(raw: Raw, reporter: Reporter, seed: u64) {
-    let mut dice = Dice::new(seed);
+/// Answers how many events came too late.
+async fn write(raw: Raw, reporter: Reporter, seed: u64) -> usize {
+    let (mut dice, mut expired) = (Dice::new(seed), 0);
     for batch in 0..BATCHES {
         let items: Vec<Value> =
             (0..ITEMS).map(|n| event(&mut dice, seed, batch * ITEMS + n, "password-reset")).collect();
-        insist(&raw, &reporter, &items).await;
+        expired += insist(&raw, &reporter, &items).await;
         // Whoever is not sure sends again, perhaps in another order.
         if dice.roll(3) == 0 {
             let again: Vec<Value> = items.into_iter().rev().collect();
             insist(&raw, &reporter, &again).await;
         }
     }
+    expired
+}
+
+/// Has the database keep a copy of each execution that is deleted.
+async fn shadow(world: &World) {
+    let sql = match world.backend {
+        Backend::Sqlite => {
+            "CREATE TABLE shadow AS SELECT * FROM execution WHERE false;
+             CREATE TRIGGER shadow BEFORE DELETE ON execution
+                BEGIN INSERT INTO shadow SELECT * FROM execution WHERE id = OLD.id; END;"
+        }
+        Backend::Postgres => {
+            "CREATE TABLE shadow (LIKE execution);
+             CREATE FUNCTION shadow() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN INSERT INTO shadow SELECT OLD.*; RETURN OLD; END $$;
+             CREATE TRIGGER shadow BEFORE DELETE ON execution FOR EACH ROW EXECUTE FUNCTION shadow();"
+        }
+    };
+    world.execute(sql).await;
+}
+
+/// Puts back what was deleted, as if nothing ever had been.
+async fn put_back(world: &World) {
+    let of = if world.backend == Backend::Postgres { "ON rollup_expired" } else { "" };
+    world.execute(&format!("DROP TRIGGER rollup_expired_no_delete {of}")).await;
+    world.execute("DELETE FROM rollup_expired").await;
+    world.execute("INSERT INTO execution SELECT * FROM shadow").await;
+    world.execute("UPDATE rollup_state SET kept_from = NULL").await;
 }
 
 /// What `sopwith rollup verify` says, and whether it was content.
@@ -103,8 +138,12 @@ both! {
         let place = place(&world).await;
         published(&place, "Reset a password").await;
         process(&place.author, &json!(place.team), "restore").await;
-        let mut dice = Dice::new(7);
-        for round in 0..ROUNDS {
+        shadow(&world).await;
+        let (mut dice, mut too_late) = (Dice::new(7), 0);
+        for (round, months) in (0..).zip(MONTHS) {
+            let kept = [("SOPWITH_RETENTION__EXECUTIONS_MONTHS", months)];
+            // What is due is looked for at a start; later on in the midst of writing.
+            world.restart_with(&kept).await;
             let mut writers = JoinSet::new();
             for writer in 0..WRITERS {
                 let reporter = Reporter::new(&world, "tickets");
@@ -113,7 +152,7 @@ both! {
             while !writers.is_empty() {
                 let wait = tokio::time::sleep(Duration::from_millis(300 + dice.roll(1_200)));
                 tokio::select! {
-                    Some(ended) = writers.join_next() => { ended.unwrap(); continue }
+                    Some(ended) = writers.join_next() => { too_late += ended.unwrap(); continue }
                     () = wait => {}
                 }
                 if dice.roll(2) == 0 && world.backend == Backend::Postgres {
@@ -123,25 +162,40 @@ both! {
                     world.execute(cut).await;
                 } else {
                     world.server.kill();
-                    world.restart().await;
+                    world.restart_with(&kept).await;
                 }
             }
+            let before = world.query_i64("SELECT COUNT(*) FROM execution").await;
             let (agrees, told) = verify(&world).await;
             assert!(agrees, "round {round}: {told}");
             assert_eq!((&told["drift"], &told["rows"]), (&json!(0), &json!(0)));
-            let stored = world.query_i64("SELECT COUNT(*) FROM execution").await;
-            assert_eq!(told["executions"], stored);
+            let read = told["executions"].as_i64().unwrap();
+            let after = world.query_i64("SELECT COUNT(*) FROM execution").await;
+            // They may still be being deleted.
+            assert!(after <= read && read <= before, "{after} {read} {before}");
+            let all = "SELECT (SELECT COUNT(*) FROM execution) + (SELECT COUNT(*) FROM execution_expired)";
+            let all = world.query_i64(all).await;
             let runs: i64 = figures(&world).await.values().map(|row| row["runs"].as_i64().unwrap()).sum();
-            assert_eq!(runs, stored, "what was acknowledged is counted at once");
+            assert_eq!(runs, all, "what was acknowledged is counted at once, and stays so");
         }
         let events = world.query_i64("SELECT COUNT(*) FROM execution_event").await;
-        let sent = ROUNDS * WRITERS * BATCHES * ITEMS;
-        assert_eq!(events, i64::try_from(sent).unwrap(), "nothing that was answered is lost, and nothing counts twice");
+        let sent = MONTHS.len() as u64 * WRITERS * BATCHES * ITEMS;
+        let answered = events + i64::try_from(too_late).unwrap();
+        assert_eq!(answered, i64::try_from(sent).unwrap(), "nothing that was answered is lost, and nothing counts twice");
+        let deleted = world.query_i64("SELECT COUNT(*) FROM execution_expired").await;
+        assert!(deleted > 50 && too_late > 50, "{deleted} were deleted, and {too_late} events came too late");
 
         let before = figures(&world).await;
         let rebuilt = world.command(&["rollup", "rebuild", "--json"]).await;
         assert!(rebuilt.status.success(), "{rebuilt:?}");
         assert_eq!(figures(&world).await, before, "computed anew they are the same");
+
+        world.server.stop_gracefully().await;
+        put_back(&world).await;
+        let (agrees, told) = verify(&world).await;
+        assert!(agrees, "what is kept is what the deleted ones said: {told}");
+        assert_eq!(told["executions"], world.query_i64("SELECT COUNT(*) FROM execution").await);
+        assert_eq!(told["executions"], before.values().map(|row| row["runs"].as_i64().unwrap()).sum::<i64>());
     }
 
     async fn a_difference_is_found_and_mended(world: World) {

@@ -15,7 +15,7 @@ const OTHER_FORM: &str = "figures are kept in another form than this process was
 const FIGURES: &str = "{ figures { runs } }";
 
 /// A connection with an open transaction that holds what these statements lock.
-async fn begin(world: &World, sqlite: &str, postgres: &str) -> DatabaseConnection {
+pub async fn begin(world: &World, sqlite: &str, postgres: &str) -> DatabaseConnection {
     let connection = connect(world.db.url()).await.unwrap();
     let sql = if world.backend == Backend::Sqlite { sqlite } else { postgres };
     connection.execute_unprepared(sql).await.unwrap();
@@ -23,7 +23,7 @@ async fn begin(world: &World, sqlite: &str, postgres: &str) -> DatabaseConnectio
 }
 
 /// Waits until somebody waits for what is held. SQLite does not tell.
-async fn somebody_waits(world: &World) {
+pub async fn somebody_waits(world: &World) {
     if world.backend == Backend::Sqlite {
         tokio::time::sleep(Duration::from_secs(3)).await;
         return;

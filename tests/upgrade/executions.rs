@@ -98,10 +98,11 @@ async fn what_is_stored_is_judged(backend: Backend) {
         }
         db.close().await.unwrap();
     });
-    let Some(world) = world.await else { return };
+    let Some(mut world) = world.await else { return };
     let query = "{ figures { runs currentVersion { numerator denominator } coverage { numerator denominator }
         conformance { known { numerator denominator } full { numerator } deviations checks } } }";
-    let seen: Value = world.client(&["manager"], "mia").ok(query, json!({})).await["figures"][0].take();
+    let mia = world.client(&["manager"], "mia");
+    let seen: Value = mia.ok(query, json!({})).await["figures"][0].take();
     let expected = json!({
         "runs": 6,
         "currentVersion": {"numerator": 2, "denominator": 3},
@@ -112,6 +113,15 @@ async fn what_is_stored_is_judged(backend: Backend) {
     assert_eq!(seen, expected);
     let verified = world.command(&["rollup", "verify", "--json"]).await;
     assert!(verified.status.success(), "{verified:?}");
+    // What has ended is deleted, where it is no longer to be kept, and what was found of it stays.
+    world.restart_with(&[("SOPWITH_RETENTION__EXECUTIONS_MONTHS", "12")]).await;
+    world.server.log_entry(|line| line["job"] == "expire_executions" && line["done"] == 3).await;
+    assert_eq!(world.query_i64("SELECT COUNT(*) FROM execution").await, 3);
+    assert_eq!(world.query_i64("SELECT COUNT(*) FROM execution_step").await, 1);
+    let after: Value = mia.ok(query, json!({})).await["figures"][0].take();
+    assert_eq!(after, expected);
+    let verified = world.command(&["rollup", "verify", "--json"]).await;
+    assert_eq!(verified.stdout.trim(), r#"{"drift":0,"executions":3,"rows":0}"#, "{verified:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

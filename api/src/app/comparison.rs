@@ -7,12 +7,13 @@ use sopwith_domain::measurement::sample::{Comparison, Observed, Sample};
 use sopwith_domain::measurement::words::{self, Subject};
 use sopwith_domain::measurement::{Plan, Stretch, Windows, windows};
 use sopwith_domain::stats::impact::{Basis, Extent, Side, Span};
+use sopwith_domain::time::Timestamp;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Call;
 use crate::error::{Error, Result};
 use crate::store::comparison::{self, Asked, Counts};
-use crate::store::{measurement, sops};
+use crate::store::{measurement, rollups, sops};
 
 /// How many comparisons are in work in this process at a time; others wait for as long as their requests may. Each
 /// keeps a core busy for up to some seconds and has up to 30,000 runs in memory.
@@ -37,6 +38,9 @@ pub struct Compared {
     pub unwatched: i64,
     /// What differs; none before the maturity date.
     pub comparison: Option<Comparison>,
+    /// Runs that started before this time may be missing on a side, since they were deleted; none where that touches
+    /// neither.
+    pub incomplete_before: Option<Timestamp>,
     /// What that says, in a sentence.
     pub summary: String,
 }
@@ -97,6 +101,7 @@ pub async fn of_version(call: &Call, version: VersionId) -> Result<Option<Compar
     let stretches = [windows.before, windows.after, windows.learning, windows.unwatched].map(asked);
     let counts = comparison::count(&db, &stretches).await?;
     let [before, after, learning, unwatched] = counts[..] else { return Err(Error::internal("four are counted")) };
+    let kept_from = rollups::kept_from(&db).await?;
     let sides = if windows.mature(call.now) {
         let runs_before = comparison::read(&db, &stretches[0], before.of_people).await?;
         Some([runs_before, comparison::read(&db, &stretches[1], after.of_people).await?])
@@ -110,9 +115,23 @@ pub async fn of_version(call: &Call, version: VersionId) -> Result<Option<Compar
         None => None,
     };
     let subject = Subject { version: &own, predecessor: predecessor.as_deref(), metric: plan.primary };
-    let summary = comparison.as_ref().map_or_else(|| words::immature(windows.matures_at), |c| words::told(subject, c));
+    let incomplete_before = kept_from.filter(|kept| windows.before.from.min(windows.after.from) < *kept);
+    let mut summary =
+        comparison.as_ref().map_or_else(|| words::immature(windows.matures_at), |c| words::told(subject, c));
+    summary.extend(incomplete_before.map(words::incomplete));
     let (learning, unwatched) = (learning.runs, unwatched.runs);
-    Ok(Some(Compared { version, plan, windows, before, after, learning, unwatched, comparison, summary }))
+    Ok(Some(Compared {
+        version,
+        plan,
+        windows,
+        before,
+        after,
+        learning,
+        unwatched,
+        comparison,
+        incomplete_before,
+        summary,
+    }))
 }
 
 /// The part that computes, off the threads that serve requests. It keeps its seat to its end, also where nobody waits

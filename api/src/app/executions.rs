@@ -3,7 +3,7 @@
 
 mod lookup;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sopwith_domain::access::{Action, Permission, Permit, Resource};
 use sopwith_domain::error::Refusal;
@@ -133,7 +133,21 @@ fn permit(call: &Call) -> Result<Permit> {
 /// When the database does not answer; nothing of any was taken then.
 pub async fn record(batches: &[Admitted]) -> Result<Vec<Vec<Answer>>> {
     let Some(first) = batches.first() else { return Ok(Vec::new()) };
-    retry(|| record_once(first, batches)).await
+    let mut expired = BTreeSet::new();
+    loop {
+        match retry(|| record_once(first, batches, &expired)).await? {
+            Recorded::All(answers) => return Ok(answers),
+            Recorded::Expired(found) => expired.extend(found),
+        }
+    }
+}
+
+/// What became of batches.
+enum Recorded {
+    /// Each item has its answer.
+    All(Vec<Vec<Answer>>),
+    /// Nothing was taken: these runs would have been made a second time, after they were deleted.
+    Expired(Vec<String>),
 }
 
 /// A report as it was sent, and with its times corrected.
@@ -155,7 +169,7 @@ impl<'a> Item<'a> {
     }
 }
 
-async fn record_once(first: &Admitted, batches: &[Admitted]) -> Result<Vec<Vec<Answer>>> {
+async fn record_once(first: &Admitted, batches: &[Admitted], expired: &BTreeSet<String>) -> Result<Recorded> {
     let permit = permit(&first.call)?;
     let (store, BatchInput { source, mode, .. }) = (&first.call.store, &first.batch);
     let all: Vec<Item> = batches.iter().flat_map(Item::of).collect();
@@ -173,6 +187,7 @@ async fn record_once(first: &Admitted, batches: &[Admitted]) -> Result<Vec<Vec<A
         changed: HashMap::new(),
         events: Vec::new(),
         mode: *mode,
+        expired,
     };
     let mut answers = all.iter().map(|sent| taking.take(sent)).collect::<Vec<_>>().into_iter();
     let answers = batches.iter().map(|by| answers.by_ref().take(by.batch.reports.len()).collect()).collect();
@@ -183,10 +198,13 @@ async fn record_once(first: &Admitted, batches: &[Admitted]) -> Result<Vec<Vec<A
     let mut runs: Vec<RunToStore> = changed.into_values().map(|run| lookup.resolve(run)).collect::<Result<_>>()?;
     runs.sort_by_key(|run| run.id);
     stored::conform(store, &tx, &mut runs).await?;
-    stored::write(&tx, &permit, store.zone(), &Batch { source, mode: *mode, runs, events }).await?;
+    let found = stored::write(&tx, &permit, store.zone(), &Batch { source, mode: *mode, runs, events }).await?;
+    if !found.is_empty() {
+        return Ok(Recorded::Expired(found));
+    }
     audit::append(&tx, entries).await?;
     tx.commit().await?;
-    Ok(answers)
+    Ok(Recorded::All(answers))
 }
 
 /// A run that these batches made or changed.
@@ -207,6 +225,8 @@ struct Taking<'a> {
     changed: HashMap<String, Changed>,
     events: Vec<Event>,
     mode: Mode,
+    /// Runs that are known to be deleted.
+    expired: &'a BTreeSet<String>,
 }
 
 impl<'a> Taking<'a> {
@@ -235,6 +255,10 @@ impl<'a> Taking<'a> {
         let (id, stored, lead, mut run) = match (self.changed.get(&report.run_id), self.runs.get(&report.run_id)) {
             (Some(changed), _) => (changed.id, changed.stored, changed.clock_lead, changed.run.clone()),
             (None, Some(found)) => (found.id, Some(found.stored), found.stored.clock_lead, found.run.clone()),
+            (None, None) if self.expired.contains(&report.run_id) => {
+                let why = "this run was deleted, since it lies further back than executions are kept";
+                return Err(Rejection::new(RejectionCode::Expired, "runId", why));
+            }
             (None, None) => (ExecutionId(new_id()), None, 0, Run::default()),
         };
         if let Some(other) = stored.map(|stored| stored.mode).filter(|mode| *mode != self.mode) {

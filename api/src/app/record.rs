@@ -36,6 +36,12 @@ pub fn plain(
     }
 }
 
+/// An entry of what the clock did on its own.
+#[must_use]
+pub fn by_clock(call: &Call, action: &'static str, object: &str, old: Value, new: Value) -> NewEntry {
+    NewEntry { actor: None, old, ..plain(call, action, object, None, new) }
+}
+
 fn via(via: Via) -> &'static str {
     via.as_str()
 }

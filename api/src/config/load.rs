@@ -119,6 +119,12 @@ impl Config {
             ),
             ("ingest.group_milliseconds", self.ingest.group_milliseconds <= 1000, "from 0 to 1000"),
             (
+                "retention.executions_months",
+                // What compares versions looks three months back.
+                self.retention.executions_months.is_none_or(|months| (3..=1200).contains(&months)),
+                "from 3 to 1200, or absent to keep all",
+            ),
+            (
                 "dashboard.session_max_seconds",
                 (60..=7 * A_DAY).contains(&self.dashboard.session_max_seconds),
                 "from 60 to 604800",

@@ -55,6 +55,20 @@ fn every_key(defaults: &serde_json::Value, shown: &serde_json::Value, filled: &s
 }
 
 #[test]
+fn executions_are_kept_for_three_months_at_least() {
+    for (months, kept) in [("3", 3), ("1200", 1200)] {
+        let config = read("", &[("SOPWITH_RETENTION__EXECUTIONS_MONTHS", months)]).unwrap();
+        assert_eq!(config.retention.executions_months, Some(kept));
+    }
+    for months in ["0", "2", "1201"] {
+        let said = refusal(&format!("retention.executions_months = {months}"), &[]);
+        assert_eq!(said, "setting `retention.executions_months` must be from 3 to 1200, or absent to keep all");
+    }
+    let said = refusal("", &[("SOPWITH_RETENTION__EXECUTIONS_MONTHS", "many")]);
+    assert!(said.contains("`retention.executions_months` must be a whole number"), "{said}");
+}
+
+#[test]
 fn an_unknown_key_in_the_file_is_refused_by_name() {
     let top = refusal("databse_url = 'sqlite://x.db'", &[]);
     assert!(top.contains("`databse_url`") && top.contains("sopwith.toml"), "{top}");

@@ -381,6 +381,8 @@ remote_enum! {
         UnknownVersion,
         /// There is no such team.
         UnknownTeam,
+        /// The run was deleted, because it lies further back than executions are kept.
+        Expired,
     }
     /// How a step or a section differs between two versions.
     PartChangeKind = sopwith_domain::content::PartChangeKind {

@@ -1,6 +1,7 @@
 //! Executions, and the permanent record of the events that made them.
 
 mod conform;
+mod expire;
 mod write;
 
 use std::collections::HashMap;
@@ -27,6 +28,7 @@ pub use conform::{conform, judge_stored};
 pub use execution::Model as ExecutionRow;
 pub use execution_step::Model as StepRow;
 pub use execution_violation::Model as ViolationRow;
+pub use expire::expire;
 pub use write::{Batch, Event, RunToStore, write};
 
 /// Fingerprints, in hex, of the events of a source that were taken before.

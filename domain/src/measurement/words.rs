@@ -26,6 +26,13 @@ pub fn immature(matures_at: Timestamp) -> String {
     format!("Judged on {}, and not before: who looks again and again finds differences that are none.", &day[..10])
 }
 
+/// What is to be told besides where runs are missing.
+#[must_use]
+pub fn incomplete(before: Timestamp) -> String {
+    let day = before.to_string();
+    format!(" Runs from before {} may have been deleted and be missing here.", &day[..10])
+}
+
 /// What is to be told of a comparison.
 #[must_use]
 pub fn told(subject: Subject, comparison: &Comparison) -> String {

@@ -43,6 +43,24 @@ fn facts() -> impl Strategy<Value = Facts> {
     )
 }
 
+fn bare() -> Facts {
+    Facts {
+        started_at: None,
+        finished_at: None,
+        occurred_at: None,
+        received_at: Timestamp::from_micros(0),
+        outcome: None,
+        adherence: None,
+        errors: 0,
+        rework: 0,
+        violations: [0; 3],
+        satisfaction: None,
+        version_source: None,
+        standing: None,
+        conformance: None,
+    }
+}
+
 fn of(runs: &[(Key, Facts)]) -> Delta {
     let mut delta = Delta::default();
     for (key, facts) in runs {
@@ -51,7 +69,52 @@ fn of(runs: &[(Key, Facts)]) -> Delta {
     delta
 }
 
+fn kept(zone: Zone, runs: &[(Key, Facts)]) -> Delta {
+    let mut delta = Delta::default();
+    for (key, facts) in runs {
+        delta.keep(zone, *key, facts).unwrap();
+    }
+    delta
+}
+
 proptest! {
+    #[test]
+    fn what_is_kept_of_deleted_runs_is_what_they_were_in_every_zone(
+        runs in prop::collection::vec((key(), facts()), 0..20),
+        of in prop::sample::select(vec!["UTC", "Europe/Berlin", "Asia/Kolkata", "Asia/Kathmandu"]),
+        asked in prop::sample::select(vec!["UTC", "America/St_Johns", "Asia/Kathmandu", "Pacific/Apia"]),
+        cut in 0..40 * 96_i64,
+    ) {
+        let kept = kept(of.parse().unwrap(), &runs);
+        prop_assert_eq!(&Delta::decode(&kept.encode()).unwrap(), &kept);
+        for zone in [of, asked] {
+            let mut expected = Delta::default();
+            for (key, facts) in &runs {
+                expected.add(zone.parse().unwrap(), *key, facts).unwrap();
+            }
+            prop_assert_eq!(kept.clone().by_hours(zone.parse().unwrap()).unwrap(), expected, "{} for {}", of, zone);
+        }
+        // Cut at a quarter of an hour, each run is on its side.
+        let cut = Timestamp::from_micros(1_782_864_000 * SECOND + cut * 15 * MINUTE);
+        let before = |at: Timestamp| at < cut;
+        let counted = |delta: Delta| delta.cells().map(|(.., sum)| sum.tally.runs).sum::<i64>();
+        let expected = runs.iter().filter(|(_, facts)| before(facts.cohort())).count();
+        prop_assert_eq!(counted(kept.clone().within((Timestamp::MIN, cut))), i64::try_from(expected).unwrap());
+        prop_assert_eq!(counted(kept.within((cut, Timestamp::MAX))), i64::try_from(runs.len() - expected).unwrap());
+    }
+
+    #[test]
+    fn what_is_kept_stays_within_the_hours_of_clocks_that_showed_odd_minutes(
+        at in -62_135_596_800..253_402_300_799_i64,
+        name in prop::sample::select(vec!["Europe/Berlin", "America/New_York", "Africa/Monrovia", "Asia/Kolkata"]),
+    ) {
+        let at = Timestamp::from_micros(at * SECOND);
+        let facts = Facts { started_at: Some(at), ..bare() };
+        let (zone, mut expected) = (name.parse().unwrap(), Delta::default());
+        expected.add(zone, Key::default(), &facts).unwrap();
+        prop_assert_eq!(kept(zone, &[(Key::default(), facts)]).by_hours(zone).unwrap(), expected);
+    }
+
     #[test]
     fn what_is_written_is_read(
         before in prop::collection::vec((key(), facts()), 0..20),

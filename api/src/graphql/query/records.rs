@@ -22,6 +22,7 @@ use crate::store::audit::{self, AuditFilter};
 use crate::store::executions::{self, ExecutionFilter};
 use crate::store::figures::Question;
 use crate::store::page::{Key, Window};
+use crate::store::rollups;
 
 /// A run as its source names it.
 #[derive(InputObject)]
@@ -123,6 +124,14 @@ impl RecordQuery {
                 one(ctx.data_unchecked::<Arc<Call>>(), &filter).await
             }
         }
+    }
+
+    /// Executions from before this time may have been deleted, those that have ended; null while all are kept. Lists of
+    /// executions, `stepFunnel`, `versionImpact`, `diagnosis` and what measurement plans come to reach no further back.
+    /// `figures` reach back to the first run: what they took from executions stays.
+    async fn executions_kept_from(&self, ctx: &Context<'_>) -> Result<Option<DateTime>> {
+        let call = ctx.data_unchecked::<Arc<Call>>();
+        Ok(rollups::kept_from(call.store.read()).await?.map(DateTime))
     }
 
     /// The executions that you read, the last received first: those of your teams, and of the SOPs that you own.

@@ -88,6 +88,12 @@ impl VersionImpact {
         })
     }
 
+    /// Runs that started before this time may have been deleted (`executionsKeptFrom`) and be missing on a side, so that the
+    /// comparison is not the one that was made when they were there. Null where that touches neither side.
+    async fn incomplete_before(&self) -> Option<DateTime> {
+        self.0.incomplete_before.map(DateTime)
+    }
+
     /// What there is too little of for a verdict, or was so far; empty when there is enough.
     async fn shortfalls(&self) -> Result<Vec<ImpactShortfall>> {
         self.0.basis().shortfalls().into_iter().map(ImpactShortfall::new).collect()

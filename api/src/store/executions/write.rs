@@ -12,7 +12,7 @@ use sopwith_domain::ids::{ExecutionId, PersonId, ProcessId, SopId, TeamId, Versi
 use sopwith_domain::rollup::Delta;
 use sopwith_domain::time::Timestamp;
 
-use super::{ExecutionRow, Stored};
+use super::{ExecutionRow, Stored, expire};
 use crate::error::{Error, Result};
 use crate::store::bulk::{Column, Rows, among_ids, portions};
 use crate::store::entity::{execution_step, execution_violation};
@@ -83,12 +83,13 @@ pub struct Batch<'a> {
     pub events: Vec<Event>,
 }
 
-/// Stores the events of a batch and their effect, on the figures too, in one transaction with the caller's.
+/// Stores the events of a batch and their effect, on the figures too, in one transaction with the caller's. Answers which
+/// runs it made anew though they were deleted before: where there are such, the caller must not commit.
 ///
 /// # Errors
 /// `Collided` when another batch brought the same event or run at the same time; `Outdated` when the roll-ups are kept in
 /// another form by now.
-pub async fn write(db: &impl Connection, _permit: &Permit, zone: Zone, batch: &Batch<'_>) -> Result<()> {
+pub async fn write(db: &impl Connection, _permit: &Permit, zone: Zone, batch: &Batch<'_>) -> Result<Vec<String>> {
     let backend = db.get_database_backend();
     for portion in portions(db, batch.events.len(), ROWS) {
         once(db.execute_raw(event_rows(batch, &batch.events[portion]).insert(backend, "execution_event", "")).await)?;
@@ -111,7 +112,11 @@ pub async fn write(db: &impl Connection, _permit: &Permit, zone: Zone, batch: &B
         db.execute_raw(run_rows(&changed[portion]).update(backend, "execution", "id")).await?;
     }
     replace_parts(db, backend, batch).await?;
-    rollups::append(db, zone, &delta).await
+    let (may_be_deleted, mut deleted) = (rollups::append(db, zone, &delta).await?, Vec::new());
+    for rows in new.chunks(ROWS).filter(|_| may_be_deleted) {
+        deleted.append(&mut expire::deleted(db, rows).await?);
+    }
+    Ok(deleted)
 }
 
 fn once<T>(answer: std::result::Result<T, DbErr>) -> Result<()> {

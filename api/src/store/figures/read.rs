@@ -97,7 +97,8 @@ async fn take(
     Ok(())
 }
 
-/// Reads the executions of what is less than an hour, of which no sums are kept.
+/// Reads the executions of what is less than an hour, of which no sums are kept, and what is kept of those that were
+/// deleted.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -123,6 +124,13 @@ pub(super) async fn runs(
         while let Some(row) = rows.try_next().await?.filter(|_| !groups.is_full()) {
             let (key, facts) = rollups::read(&row, 0)?;
             groups.add(key.into(), facts.cohort(), &Aggregate::of(&facts))?;
+        }
+        let deleted = rollups::deleted(db, (*from, *to)).await?;
+        if !deleted.is_empty() {
+            let asked = Asked::load(db, who, question).await?;
+            for (key, at, sum) in deleted.cells().filter(|(key, ..)| asked.has(key)) {
+                groups.add(key.into(), at, sum)?;
+            }
         }
     }
     Ok(())

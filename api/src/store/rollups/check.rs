@@ -1,4 +1,4 @@
-//! Whether the roll-ups say what the executions say.
+//! Whether the roll-ups say what the executions say, with what is kept of those that were deleted.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ use sopwith_domain::rollup::{Aggregate, Delta, Tally};
 use sopwith_domain::time::{HOUR, Timestamp};
 
 use super::compact::decode;
+use super::expired;
 use super::form::state;
 use super::rebuild::{self, COHORT};
 use super::series::{Place, Scope, Series, Sums, spread};
@@ -18,7 +19,7 @@ use crate::store::{Connection, Store, Uuid, parse};
 /// What a comparison found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Verified {
-    /// How many executions were read.
+    /// How many executions were read. Those that were deleted are compared and not among them.
     pub executions: u64,
     /// By how many executions the roll-ups differ: the largest difference of any count in each row, added up over the
     /// rows of one scope and length of time, where that is most. 0 when they agree.
@@ -158,20 +159,27 @@ impl<C: Connection> Comparison<'_, C> {
             };
             first = [first, found].into_iter().flatten().min();
         }
-        Ok(first)
+        let expired = self.db.query_one_raw(expired::first(backend, from)).await?;
+        let expired = expired.map(|row| row.try_get::<Option<i64>>("", "first")).transpose()?.flatten();
+        // Hours of UTC may begin before those of the zone.
+        let expired = expired.map(|first| Timestamp::from_micros(first).max(from));
+        Ok([first, expired].into_iter().flatten().min())
     }
 
-    /// What the executions of a stretch say.
+    /// What the executions of a stretch say, and those that were deleted said.
     async fn expected(&self, (from, to): Stretch, findings: &mut Findings) -> Result<Sums> {
         let mut sums = Sums::new();
         let mut after = (from, Uuid::nil());
         loop {
             let rows = rebuild::next(self.db, after, to).await?;
-            let Some(last) = rows.last() else { return Ok(sums) };
+            let Some(last) = rows.last() else { break };
             after = last.place();
             findings.executions += rows.len() as u64;
             spread(&mut sums, self.zone, &rebuild::delta(self.zone, &rows)?)?;
         }
+        let deleted = expired::deleted(self.db, (from, to)).await?.by_hours(self.zone).map_err(Error::internal)?;
+        spread(&mut sums, self.zone, &deleted)?;
+        Ok(sums)
     }
 
     /// What is kept of a stretch.

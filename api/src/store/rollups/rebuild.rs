@@ -1,4 +1,4 @@
-//! Roll-ups computed anew from the executions.
+//! Roll-ups computed anew from the executions, and from what is kept of those that were deleted.
 
 use sea_orm::{DatabaseTransaction, DbBackend, IsolationLevel, Statement, TransactionTrait as _, Value};
 use sopwith_domain::calendar::Zone;
@@ -6,6 +6,7 @@ use sopwith_domain::rollup::{Delta, LAYOUT};
 use sopwith_domain::time::Timestamp;
 
 use super::compact::apply;
+use super::expired;
 use super::form::state;
 use super::row::{self, COLUMNS, Counted};
 use crate::error::{Error, Result};
@@ -15,7 +16,7 @@ use crate::store::{Connection, Store, Uuid, executions};
 const CHUNK: u64 = 5_000;
 
 /// When a run belongs to, in SQL, as [`sopwith_domain::rollup::Facts::cohort`] says it.
-pub(super) const COHORT: &str = "COALESCE(started_at, finished_at, received_at)";
+pub(in crate::store) const COHORT: &str = "COALESCE(started_at, finished_at, received_at)";
 
 /// How the roll-ups were found at a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +80,7 @@ async fn hold(store: &Store) -> Result<DatabaseTransaction> {
         tx.execute_unprepared("LOCK TABLE rollup_state IN EXCLUSIVE MODE").await?;
         if !is_same_form {
             // What would be appended meanwhile would be in the old form.
-            tx.execute_unprepared("LOCK TABLE rollup_delta IN SHARE ROW EXCLUSIVE MODE").await?;
+            tx.execute_unprepared("LOCK TABLE rollup_delta, rollup_expired IN SHARE ROW EXCLUSIVE MODE").await?;
             return Ok(tx);
         }
         // Another may have changed it while this one waited.
@@ -102,6 +103,11 @@ async fn build(tx: &DatabaseTransaction, zone: Zone) -> Result<u64> {
         after = last.place();
         done += rows.len() as u64;
         apply(tx, zone, &delta(zone, &rows)?).await?;
+    }
+    let mut after = 0;
+    while let Some((last, kept)) = expired::next(tx, after).await? {
+        after = last;
+        apply(tx, zone, &kept.by_hours(zone).map_err(Error::internal)?).await?;
     }
     let backend = tx.get_database_backend();
     let place = |n: usize| if backend == DbBackend::Sqlite { "?".to_owned() } else { format!("${n}") };
