@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Measured, Runs, instant};
-use crate::executions::everyone;
+use crate::executions::{everyone, months_ago};
 use crate::story::{CREATE_VERSION, Draft, content, number, place, publish, text};
 use crate::support::{Backend, World, both, literal};
 
@@ -70,6 +70,27 @@ both! {
         // A run of today changes nothing of what was judged.
         measured.report(Runs { people: 24, each: 1, days: (2, 1), errs: 1, minutes: 600 }).await;
         assert_eq!(measured.impact(&place.manager, &measured.draft.version).await, found);
+    }
+
+    async fn says_that_runs_may_be_missing_which_were_deleted(world: World) {
+        let mut world = world;
+        let place = place(&world).await;
+        let version = first(&world, &place, "restore", SINCE, BEFORE, AFTER).await.draft.version;
+        let query = "query($id: ID!) { versionImpact(versionId: $id) { incompleteBefore summary before { runs } } }";
+        let seen = place.manager.ok(query, json!({"id": version})).await["versionImpact"].take();
+        assert_eq!((&seen["incompleteBefore"], &seen["before"]["runs"]), (&Value::Null, &json!(240)), "{seen}");
+        world.restart_with(&[("SOPWITH_RETENTION__EXECUTIONS_MONTHS", "3")]).await;
+        let due = format!("SELECT COUNT(*) FROM execution WHERE started_at < {}", months_ago(3).timestamp_micros());
+        while world.query_i64("SELECT COUNT(*) FROM rollup_state WHERE kept_from IS NOT NULL").await == 0
+            || world.query_i64(&due).await > 0
+        {
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
+        let seen = place.manager.ok(query, json!({"id": version})).await["versionImpact"].take();
+        assert_eq!(instant(&seen["incompleteBefore"]), months_ago(3), "{seen}");
+        let left = world.query_i64("SELECT COUNT(*) FROM execution").await - 240;
+        assert_eq!(seen["before"]["runs"], left, "{seen}");
+        assert!(seen["summary"].as_str().unwrap().ends_with("may have been deleted and be missing here."), "{seen}");
     }
 
     async fn is_told_to_nobody_else(world: World) {

@@ -120,10 +120,13 @@ pub(super) async fn runs(
         sql.value(to.micros());
         let by_time = sql.by_time();
         sql.conditions(who, question, by_time);
-        let mut rows = pin!(db.stream_raw(sql.statement()).await?);
-        while let Some(row) = rows.try_next().await?.filter(|_| !groups.is_full()) {
-            let (key, facts) = rollups::read(&row, 0)?;
-            groups.add(key.into(), facts.cohort(), &Aggregate::of(&facts))?;
+        {
+            // The connection is the stream's until this ends.
+            let mut rows = pin!(db.stream_raw(sql.statement()).await?);
+            while let Some(row) = rows.try_next().await?.filter(|_| !groups.is_full()) {
+                let (key, facts) = rollups::read(&row, 0)?;
+                groups.add(key.into(), facts.cohort(), &Aggregate::of(&facts))?;
+            }
         }
         let deleted = rollups::deleted(db, (*from, *to)).await?;
         if !deleted.is_empty() {
