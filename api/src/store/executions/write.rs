@@ -112,6 +112,9 @@ pub async fn write(db: &impl Connection, _permit: &Permit, zone: Zone, batch: &B
         db.execute_raw(run_rows(&changed[portion]).update(backend, "execution", "id")).await?;
     }
     replace_parts(db, backend, batch).await?;
+    if new.is_empty() && delta.is_empty() {
+        return Ok(Vec::new());
+    }
     let (may_be_deleted, mut deleted) = (rollups::append(db, zone, &delta).await?, Vec::new());
     for rows in new.chunks(ROWS).filter(|_| may_be_deleted) {
         deleted.append(&mut expire::deleted(db, rows).await?);
