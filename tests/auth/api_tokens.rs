@@ -169,7 +169,7 @@ both! {
         let place = place(&world).await;
         let mut terms = token_terms("tracker", &["FIGURES_READ"]);
         terms["idempotencyKey"] = json!("once");
-        let mut all = tokio::task::JoinSet::new();
+        let mut all = JoinSet::new();
         for _ in 0..6 {
             let (admin, input) = (place.admin.clone(), json!({"input": terms}));
             all.spawn(async move { admin.mutate(CREATE_TOKEN, input).await });
@@ -265,7 +265,7 @@ both! {
         let (token, idle) = (make(&place.admin, token_terms("tracker", &["EXECUTIONS_RECORD"])).await,
             make(&place.admin, token_terms("idle", &["FIGURES_READ"])).await);
         assert_eq!(last_used(&place.admin, &token).await, Value::Null);
-        let mut all = tokio::task::JoinSet::new();
+        let mut all = JoinSet::new();
         for n in 0..40 {
             let client = token.client.clone();
             all.spawn(async move { client.mutate(RECORD, batch("tracker", "password-reset", n)).await });

@@ -56,13 +56,13 @@ impl<'a> Lookup<'a> {
             sops.insert(time.code.clone(), (time.sop, time.process));
             times.entry(time.process.0).or_default().push(time);
         }
-        let named = names(|r| r.team.as_ref(), |r| r.team.as_ref());
+        let team_keys = names(|r| r.team.as_ref(), |r| r.team.as_ref());
         let subjects = names(|r| r.actor.as_ref().map(|a| &a.subject), |r| r.actor.as_ref().map(|a| &a.subject));
         let known = people::by_subjects(db, &issuer(source), &subjects).await?;
         Ok(Self {
             processes: found.into_iter().map(|p| (p.key, ProcessId(p.id))).collect(),
             sops,
-            teams: teams::by_keys(db, &named).await?.into_iter().map(|t| (t.key, TeamId(t.id))).collect(),
+            teams: teams::by_keys(db, &team_keys).await?.into_iter().map(|t| (t.key, TeamId(t.id))).collect(),
             times,
             people: known.into_iter().map(|p| (p.subject, PersonId(p.id))).collect(),
             may_create: call.actor.may(Permission::ProcessWrite, None),
