@@ -1,10 +1,14 @@
 //! Events of one run in any order, late, repeated or at the same time.
 
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
-use super::{Reporter, everyone};
+use super::{Reporter, count, everyone};
 use crate::story::{place, published};
 use crate::support::{World, both};
+
+/// So many send at the same time.
+const SENDERS: i64 = 6;
 
 /// Every order of three things.
 const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
@@ -103,7 +107,7 @@ both! {
         let reporter = Reporter::new(&world, "tickets");
         for round in 0..8 {
             let run = format!("run-{round}");
-            let mut all = tokio::task::JoinSet::new();
+            let mut all = JoinSet::new();
             for event in events(&run, &sop) {
                 let reporter = reporter.clone();
                 all.spawn(async move { reporter.send("BACKFILL", &[event]).await.remove(0) });
@@ -157,5 +161,32 @@ both! {
         let run = reporter.run(&place.manager, "r").await;
         let named = json!([run["sop"]["code"], run["version"]["label"], run["versionSource"], run["team"]["key"], run["actor"]["name"]]);
         assert_eq!(named, json!([sop, "1.0", "REPORTED", "ops", "Uma"]));
+    }
+
+    async fn batches_that_bring_the_same_new_runs_at_the_same_time_are_all_taken(world: World) {
+        place(&world).await;
+        let reporter = Reporter::new(&world, "tracker");
+        reporter.create("LIVE", &[json!({"eventId": "e", "runId": "r", "process": "password-reset"})]).await;
+        for round in 0..3 {
+            let mut sending = JoinSet::new();
+            for sender in 0..SENDERS {
+                let mut items: Vec<Value> = (0..200)
+                    .map(|run| {
+                        json!({"eventId": format!("{round}-{sender}-{run}"), "runId": format!("{round}-{run}"),
+                            "revision": sender, "process": "password-reset", "errors": sender})
+                    })
+                    .collect();
+                // Each has them in another order.
+                items.rotate_left(usize::try_from(sender).unwrap() * 30);
+                let reporter = reporter.clone();
+                sending.spawn(async move { reporter.send("LIVE", &items).await });
+            }
+            let told = sending.join_all().await.concat();
+            assert_eq!(count(&told, "CREATED"), 200, "each run is made once");
+            assert_eq!(count(&told, "CREATED") + count(&told, "UPDATED") + count(&told, "STALE"), 200 * SENDERS);
+        }
+        let last = "SELECT COUNT(*) FROM execution WHERE errors = ";
+        assert_eq!(world.query_i64(&format!("{last}{}", SENDERS - 1)).await, 600, "the highest revision rules");
+        assert_eq!(world.query_i64("SELECT COUNT(*) FROM execution_event").await, 600 * SENDERS + 1);
     }
 }

@@ -133,9 +133,14 @@ fn permit(call: &Call) -> Result<Permit> {
 /// When the database does not answer; nothing of any was taken then.
 pub async fn record(batches: &[Admitted]) -> Result<Vec<Vec<Answer>>> {
     let Some(first) = batches.first() else { return Ok(Vec::new()) };
-    let mut expired = BTreeSet::new();
+    let (mut expired, mut tries) = (BTreeSet::new(), 0);
     loop {
-        match retry(|| record_once(first, batches, &expired)).await? {
+        let attempt = || {
+            tries += 1;
+            // Whoever met another on the way goes alone the next time, so that there is no third.
+            record_once(first, batches, &expired, tries > 1)
+        };
+        match retry(attempt).await? {
             Recorded::All(answers) => return Ok(answers),
             Recorded::Expired(found) => expired.extend(found),
         }
@@ -169,7 +174,12 @@ impl<'a> Item<'a> {
     }
 }
 
-async fn record_once(first: &Admitted, batches: &[Admitted], expired: &BTreeSet<String>) -> Result<Recorded> {
+async fn record_once(
+    first: &Admitted,
+    batches: &[Admitted],
+    expired: &BTreeSet<String>,
+    alone: bool,
+) -> Result<Recorded> {
     let permit = permit(&first.call)?;
     let (store, BatchInput { source, mode, .. }) = (&first.call.store, &first.batch);
     let all: Vec<Item> = batches.iter().flat_map(Item::of).collect();
@@ -179,6 +189,7 @@ async fn record_once(first: &Admitted, batches: &[Admitted], expired: &BTreeSet<
     // An event that was fit before is the same event still, so these are looked up for all that could be stored.
     let event_ids: Vec<&str> = all.iter().map(|s| s.sent.event_id.as_str()).filter(|id| !id.contains('\0')).collect();
     let tx = store.begin().await?;
+    stored::queue(&tx, source, alone).await?;
     let runs = stored::runs(&tx, source, &run_ids).await?;
     let mut taking = Taking {
         lookup: Lookup::load(&tx, &first.call, source, &fit, &runs).await?,

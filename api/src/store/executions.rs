@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use sea_orm::ExprTrait as _;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Cond, Order, Query};
-use sea_orm::{QueryOrder, QueryResult, QuerySelect};
+use sea_orm::{DbBackend, QueryOrder, QueryResult, QuerySelect, Statement};
 use sopwith_domain::access::Reach;
 use sopwith_domain::execution::{Mode, Run, StepRecord};
 use sopwith_domain::ids::{ExecutionId, PersonId, ProcessId, SopId, VersionId};
@@ -30,6 +30,25 @@ pub use execution_step::Model as StepRow;
 pub use execution_violation::Model as ViolationRow;
 pub use expire::expire;
 pub use write::{Batch, Event, RunToStore, write};
+
+/// Sets the locks of [`queue`] apart from others of the same database.
+const QUEUE: i32 = 5;
+
+/// Lets a batch of a source in until its transaction ends: beside others, or alone, after those that are in. Two that bring
+/// the same run for the first time cannot both be stored, and only one that is alone is sure to see what others brought.
+/// On SQLite every batch is alone.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn queue(db: &impl Connection, source: &str, alone: bool) -> Result<()> {
+    let backend = db.get_database_backend();
+    if backend == DbBackend::Postgres {
+        let lock = if alone { "pg_advisory_xact_lock" } else { "pg_advisory_xact_lock_shared" };
+        let sql = format!("SELECT {lock}({QUEUE}, hashtext($1))");
+        db.execute_raw(Statement::from_sql_and_values(backend, sql, [source.into()])).await?;
+    }
+    Ok(())
+}
 
 /// Fingerprints, in hex, of the events of a source that were taken before.
 ///
