@@ -328,7 +328,7 @@ both! {
         }
         for (answer, name) in asking.join_all().await {
             match name {
-                Some(name) => assert_eq!(answer.body["data"]["me"]["person"]["name"], name, "{answer:?}"),
+                Some(name) => assert_eq!(answer.body["data"]["me"]["source"], name, "{answer:?}"),
                 None => drop(assert_unauthenticated(&answer)),
             }
         }
