@@ -54,6 +54,8 @@ impl From<DbErr> for Error {
                 let code = source.as_database_error().and_then(sea_orm::sqlx::error::DatabaseError::code);
                 match code.as_deref() {
                     Some("40001" | "40P01" | "5" | "517") => Self::Collided,
+                    // A lock that was not to be had in time.
+                    Some("55P03") => Self::Unavailable,
                     _ => Self::internal(error),
                 }
             }

@@ -26,6 +26,7 @@ mod m0020_responses;
 mod m0021_rollup_state;
 mod m0022_conformance;
 mod m0023_retention;
+mod m0024_sop_process;
 
 pub use sea_orm_migration::prelude::{MigrationTrait, MigratorTrait};
 
@@ -59,6 +60,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0021_rollup_state::Migration),
             Box::new(m0022_conformance::Migration),
             Box::new(m0023_retention::Migration),
+            Box::new(m0024_sop_process::Migration),
         ]
     }
 }

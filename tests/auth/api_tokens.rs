@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
@@ -11,7 +12,7 @@ use crate::story::{
     CREATE_GRANT, CREATE_PROCESS, CREATE_SOP, CREATE_TEAM, CREATE_TOKEN, HAND_OVER, RECORD, REVOKE_TOKEN, content,
     draft, from_now, person, place, text, token_terms,
 };
-use crate::support::{Client, Response, World, both};
+use crate::support::{Backend, Client, Response, World, both, connect};
 
 const ME: &str =
     "{ me { person { id name email } source roles { role source permissions expiresAt team { key } } grants { id } } }";
@@ -332,5 +333,28 @@ both! {
                 None => drop(assert_unauthenticated(&answer)),
             }
         }
+    }
+
+    async fn are_told_to_come_again_while_they_cannot_be_looked_up(world: World) {
+        // Nothing keeps a reader of SQLite waiting.
+        if world.backend == Backend::Sqlite {
+            return;
+        }
+        let place = place(&world).await;
+        let token = make(&place.admin, token_terms("tracker", &["FIGURES_READ"])).await;
+        let blocker = connect(world.db.url()).await.unwrap();
+        let held = blocker.begin().await.unwrap();
+        held.execute_unprepared("LOCK TABLE api_token IN ACCESS EXCLUSIVE MODE").await.unwrap();
+        let mut asking = JoinSet::new();
+        for _ in 0..12 {
+            let who = token.client.clone();
+            asking.spawn(async move { who.send(ME, json!({})).await });
+        }
+        assert_eq!(place.admin.ok(ME, json!({})).await["me"]["person"]["name"], "root", "others are not held up");
+        for answer in asking.join_all().await {
+            assert_eq!(answer.status, 503, "{answer:?}");
+        }
+        held.rollback().await.unwrap();
+        token.client.ok(ME, json!({})).await;
     }
 }

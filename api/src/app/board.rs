@@ -64,7 +64,7 @@ pub enum Part {
 }
 
 /// An SOP with what is told of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Subject {
     /// The SOP.
     pub sop: SopRow,

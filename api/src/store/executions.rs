@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use sea_orm::ExprTrait as _;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Cond, Order, Query};
+use sea_orm::sea_query::{Cond, Order, Query, UnionType};
 use sea_orm::{DbBackend, QueryOrder, QueryResult, QuerySelect, Statement};
 use sopwith_domain::access::Reach;
 use sopwith_domain::execution::{Mode, Run, StepRecord};
@@ -33,18 +33,26 @@ pub use write::{Batch, Event, RunToStore, write};
 
 /// Sets the locks of [`queue`] apart from others of the same database.
 const QUEUE: i32 = 5;
+/// How long is waited for them.
+const QUEUE_SECONDS: u32 = 5;
 
 /// Lets a batch of a source in until its transaction ends: beside others, or alone, after those that are in. Two that bring
 /// the same run for the first time cannot both be stored, and only one that is alone is sure to see what others brought.
 /// On SQLite every batch is alone.
 ///
 /// # Errors
-/// When the database does not answer.
+/// `Unavailable` when those that are in take too long; others when the database does not answer.
 pub async fn queue(db: &impl Connection, source: &str, alone: bool) -> Result<()> {
     let backend = db.get_database_backend();
     if backend == DbBackend::Postgres {
         let lock = if alone { "pg_advisory_xact_lock" } else { "pg_advisory_xact_lock_shared" };
-        let sql = format!("SELECT {lock}({QUEUE}, hashtext($1))");
+        // One that hangs inside keeps the others waiting, not their connections for good. What they wait for later on is
+        // none of it.
+        let sql = format!(
+            "WITH before AS MATERIALIZED (SELECT current_setting('lock_timeout') AS was) \
+             SELECT set_config('lock_timeout', '{QUEUE_SECONDS}s', true), {lock}({QUEUE}, hashtext($1)), \
+                set_config('lock_timeout', was, true) FROM before"
+        );
         db.execute_raw(Statement::from_sql_and_values(backend, sql, [source.into()])).await?;
     }
     Ok(())
@@ -141,17 +149,18 @@ pub struct InForce {
 /// # Errors
 /// When the database does not answer.
 pub async fn in_force(db: &impl Connection, processes: &[String], sops: &[String]) -> Result<Vec<InForce>> {
-    let of_keys = Query::select()
-        .column(process::Column::Id)
-        .from(process::Entity)
-        .and_where(among_texts(db, process::Column::Key, processes.iter().map(String::as_str)))
-        .to_owned();
     let of_codes = Query::select()
         .column(sop::Column::ProcessId)
         .from(sop::Entity)
         .and_where(among_texts(db, sop::Column::Code, sops.iter().map(String::as_str)))
         .to_owned();
-    let of = sop::Column::ProcessId.in_subquery(of_keys).or(sop::Column::ProcessId.in_subquery(of_codes));
+    // Together, and not two conditions: those could not be answered by an index.
+    let involved = Query::select()
+        .column(process::Column::Id)
+        .from(process::Entity)
+        .and_where(among_texts(db, process::Column::Key, processes.iter().map(String::as_str)))
+        .union(UnionType::Distinct, of_codes)
+        .to_owned();
     let select = Query::select()
         .columns([sop::Column::Id, sop::Column::Code, sop::Column::ProcessId].map(|c| c.as_column_ref()))
         .columns([version::Column::Id, version::Column::Major, version::Column::Minor].map(|c| c.as_column_ref()))
@@ -161,7 +170,7 @@ pub async fn in_force(db: &impl Connection, processes: &[String], sops: &[String
             version::Entity,
             Expr::col(version::Column::SopId.as_column_ref()).equals(sop::Column::Id.as_column_ref()),
         )
-        .and_where(of)
+        .and_where(sop::Column::ProcessId.in_subquery(involved))
         .and_where(version::Column::PublishedAt.is_not_null())
         .order_by(version::Column::PublishedAt.as_column_ref(), Order::Asc)
         .to_owned();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use sopwith_domain::diagnosis::{Finding, Found, Response};
 use sopwith_domain::ids::{SopId, VersionId};
 use sopwith_domain::time::Timestamp;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::{Board, Subject};
@@ -20,6 +21,9 @@ use crate::store::diagnosis::{self as stored, ResponseRow};
 use crate::store::page::Window;
 use crate::store::{Uuid, people, teams};
 
+/// How many of these are worked out at a time in this process, two for each page. Each has a connection to the database.
+static SEATS: Semaphore = Semaphore::const_new(4);
+
 /// So many responses are looked back on.
 const RESPONSES: u64 = 20;
 
@@ -28,8 +32,8 @@ const RESPONSES: u64 = 20;
 pub enum Waited<T> {
     /// It is there.
     Known(T),
-    /// It takes longer than a page waits.
-    TooLong,
+    /// It takes longer than a page waits, or there is no place for it now.
+    Unknown,
 }
 
 /// What is said of an SOP whose figures somebody reads.
@@ -90,19 +94,35 @@ pub async fn insight(call: &Call, board: &Board, patience: Duration) -> Result<O
         return Ok(None);
     }
     let version = VersionId(in_force.id);
-    let (diagnosis, comparison) = tokio::join!(
-        timeout(patience, ailing(call, subject)),
-        timeout(patience, comparison::of_version(call, version))
-    );
+    let (asked, of) = (call.clone(), subject.clone());
+    let diagnosis = waited(patience, async move { ailing(&asked, &of).await });
+    let asked = call.clone();
+    let comparison = waited(patience, async move { comparison::of_version(&asked, version).await });
     // A version may have been taken out of force meanwhile; then there is nothing to say of it.
-    let (Some(diagnosis), Some(comparison)) = (waited(diagnosis)?, waited(comparison)?) else { return Ok(None) };
+    let (Some(diagnosis), Some(comparison)) = tokio::join!(diagnosis, comparison) else { return Ok(None) };
     Ok(Some(Insight { diagnosis, comparison }))
 }
 
-fn waited<T, E>(came: std::result::Result<Result<Option<T>>, E>) -> Result<Option<Waited<T>>> {
-    match came {
-        Ok(known) => Ok(known?.map(Waited::Known)),
-        Err(_) => Ok(Some(Waited::TooLong)),
+/// What comes of work that a page waits for. It goes on when nobody waits any more, since the database would too, and holds
+/// its seat as long: so looking again and again does not take all connections.
+async fn waited<T: Send + 'static>(
+    patience: Duration,
+    work: impl Future<Output = Result<Option<T>>> + Send + 'static,
+) -> Option<Waited<T>> {
+    let Ok(seat) = SEATS.try_acquire() else { return Some(Waited::Unknown) };
+    let working = tokio::spawn(async move {
+        let done = work.await;
+        drop(seat);
+        done
+    });
+    match timeout(patience, working).await {
+        Ok(Ok(Ok(known))) => known.map(Waited::Known),
+        Ok(failed) => {
+            // The figures of the page are worth showing without it.
+            tracing::error!(reason = ?failed.map(|done| done.map(drop)), "a page of figures is shown without what ails the SOP");
+            Some(Waited::Unknown)
+        }
+        Err(_) => Some(Waited::Unknown),
     }
 }
 

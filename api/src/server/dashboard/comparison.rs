@@ -27,10 +27,10 @@ pub fn section(waited: &Waited<Compared>, subject: &Subject, zone: Zone) -> Mark
                     h2 id="comparison" { (heading(compared, subject)) }
                     (known(compared, zone))
                 }
-                Waited::TooLong => {
+                Waited::Unknown => {
                     h2 id="comparison" { "Before and after" }
                     p.card {
-                        "There are so many runs that the version in force takes longer to compare than this page waits. The API does, as "
+                        "It could not be compared while this page waited: there may be too many runs. The API does, as "
                         code { "versionImpact" } "."
                     }
                 }

@@ -23,8 +23,8 @@ pub fn section(waited: &Waited<Ailing>, subject: &Subject, zone: Zone) -> Markup
             h2 id="diagnosis" { "Diagnosis" }
             @match waited {
                 Waited::Known(ailing) => (known(ailing, subject, zone)),
-                Waited::TooLong => p.card {
-                    "There are so many runs that it takes longer to work out than this page waits. The API tells it, as "
+                Waited::Unknown => p.card {
+                    "It could not be worked out while this page waited: there may be too many runs. The API tells it, as "
                     code { "diagnosis" } "."
                 },
             }

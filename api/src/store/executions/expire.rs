@@ -93,7 +93,8 @@ fn read(row: &QueryResult) -> Result<Due> {
 async fn delete(tx: &DatabaseTransaction, rows: &[Due]) -> Result<()> {
     let backend = Connection::get_database_backend(tx);
     let names = names(rows.iter().map(|row| (&row.source, &row.run_id)));
-    tx.execute_raw(names.insert(backend, "execution_expired", "")).await?;
+    // One that is there already was brought back past the service: it is not to keep the others from being deleted.
+    tx.execute_raw(names.insert(backend, "execution_expired", "ON CONFLICT (source, run_id) DO NOTHING")).await?;
     for (table, column) in
         [("execution_step", "execution_id"), ("execution_violation", "execution_id"), ("execution", "id")]
     {
