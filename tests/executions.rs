@@ -10,6 +10,7 @@ pub mod figures;
 mod forms;
 mod funnel;
 mod group;
+mod lock;
 mod order;
 mod ranking;
 mod reach;
@@ -18,6 +19,8 @@ mod scrape;
 mod strain;
 mod versions;
 mod wire;
+
+pub use lock::Lock;
 
 use chrono::{DateTime, Datelike as _, Months, NaiveTime, Utc};
 use serde_json::{Value, json};

@@ -150,7 +150,7 @@ pub struct IngestConfig {
     pub max_wait_milliseconds: u64,
     /// How long batches of up to 50 executions that come while others are being stored wait for more, to be stored in one
     /// transaction; in milliseconds, 0 to 1000. With 0 each has a transaction of its own. On SQLite, which has one
-    /// writer, they wait until that one is done.
+    /// writer, they wait until that one is done, for `max_wait_milliseconds` at most.
     pub group_milliseconds: u64,
 }
 

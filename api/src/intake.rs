@@ -88,15 +88,17 @@ impl Intake {
             Turn::Serve(members) => {
                 tokio::spawn(async move { intake.serve(&kin, members).await });
             }
-            Turn::Wait if !self.one_writer => {
+            Turn::Wait => {
+                // Where the one writer is taken for long, they are told so like everybody.
+                let wait = if intake.one_writer { intake.max_wait } else { intake.group_wait };
                 tokio::spawn(async move {
-                    tokio::time::sleep(intake.group_wait).await;
+                    tokio::time::sleep(wait).await;
                     if let Some(members) = intake.groups.overdue(&kin) {
                         intake.serve(&kin, members).await;
                     }
                 });
             }
-            Turn::Wait | Turn::Along => {}
+            Turn::Along => {}
         }
     }
 

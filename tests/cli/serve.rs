@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Running;
-use crate::executions::{Reporter, count, results};
+use crate::executions::{Lock, Reporter, count, results};
 use crate::story::{CREATE_PROCESS, RECORD, place};
-use crate::support::{Backend, Response, World, both, respond, token};
+use crate::support::{Response, World, both, respond, token};
 
 async fn get(url: &str) -> Response {
     respond(reqwest::Client::builder().no_proxy().build().unwrap().get(url)).await
@@ -18,17 +18,6 @@ fn batch(reporter: &Reporter) -> Value {
     let steps: Vec<Value> = (0..5).map(|n| json!({"key": format!("s{n}"), "status": "DONE"})).collect();
     let item = |n: i64| json!({"eventId": format!("e{n}"), "runId": format!("r{n}"), "process": "password-reset", "steps": steps});
     reporter.batch("LIVE", &(0..500).map(item).collect::<Vec<_>>())
-}
-
-/// Keeps all others from writing for a while.
-fn occupy(backend: Backend) -> &'static str {
-    match backend {
-        Backend::Postgres => "BEGIN; LOCK TABLE execution_event IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(2); COMMIT",
-        Backend::Sqlite => {
-            "BEGIN IMMEDIATE; CREATE TEMP TABLE busy AS WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 \
-             FROM number WHERE n < 6000000) SELECT COUNT(*) FROM number; COMMIT"
-        }
-    }
 }
 
 both! {
@@ -46,24 +35,21 @@ both! {
         let reporter = Reporter::new(&world, "tickets");
         reporter.client.ok("{ me { source } }", json!({})).await;
         let variables = batch(&reporter);
-        let (answer, ()) = tokio::join!(
-            async {
-                // Behind the one that keeps the database busy.
-                tokio::time::sleep(Duration::from_millis(300)).await;
-                let sent = tokio::spawn({
-                    let client = reporter.client.clone();
-                    async move { client.send(RECORD, variables).await }
-                });
-                tokio::time::sleep(Duration::from_millis(300)).await;
-                let page = get(&world.raw().url("/metrics")).await;
-                let in_flight = page.body.as_str().unwrap().lines().find(|line| line.starts_with("sop_graphql_operations_in_flight "));
-                assert_eq!(in_flight, Some("sop_graphql_operations_in_flight 1"), "it was to be slow");
-                let pid = world.server.id().to_string();
-                assert!(std::process::Command::new("kill").args(["-s", "TERM", &pid]).status().unwrap().success());
-                sent.await.unwrap()
-            },
-            world.execute(occupy(world.backend)),
-        );
+        let lock = Lock::take(&world).await;
+        let sent = tokio::spawn({
+            let client = reporter.client.clone();
+            async move { client.send(RECORD, variables).await }
+        });
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let page = get(&world.raw().url("/metrics")).await;
+        let in_flight =
+            page.body.as_str().unwrap().lines().find(|line| line.starts_with("sop_graphql_operations_in_flight "));
+        assert_eq!(in_flight, Some("sop_graphql_operations_in_flight 1"), "it was to be slow");
+        let pid = world.server.id().to_string();
+        assert!(std::process::Command::new("kill").args(["-s", "TERM", &pid]).status().unwrap().success());
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        lock.release().await;
+        let answer = sent.await.unwrap();
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(count(&results(&answer.body["data"]["executionsRecord"]), "CREATED"), 500);
         let status = world.server.stop_gracefully().await;

@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::{Reporter, count, everyone, results};
+use super::{Lock, Reporter, count, everyone, results};
 use crate::story::{RECORD, place};
-use crate::support::{Backend, Raw, World, both, connect, respond};
+use crate::support::{Backend, Raw, World, both, respond};
 
 const SENDERS: usize = 40;
 /// So long that a group waits for the one before it.
@@ -18,18 +17,7 @@ const PATIENT: (&str, &str) = ("SOPWITH_INGEST__GROUP_MILLISECONDS", "1000");
 /// Sends these at once, each as a request of its own, while somebody keeps the database from storing anything; answers in
 /// their order what each was told. The first goes ahead and is stuck, so that the others form a group.
 async fn stuck(world: &World, reporter: &Reporter, items: &[Value]) -> Vec<Value> {
-    let blocker = connect(world.db.url()).await.unwrap();
-    let held = match world.backend {
-        Backend::Sqlite => {
-            blocker.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
-            None
-        }
-        Backend::Postgres => {
-            let held = blocker.begin().await.unwrap();
-            held.execute_unprepared("LOCK TABLE execution_event IN ACCESS EXCLUSIVE MODE").await.unwrap();
-            Some(held)
-        }
-    };
+    let lock = Lock::take(world).await;
     let mut sending = JoinSet::new();
     for (n, item) in items.iter().enumerate() {
         let (reporter, item) = (reporter.clone(), item.clone());
@@ -40,10 +28,7 @@ async fn stuck(world: &World, reporter: &Reporter, items: &[Value]) -> Vec<Value
         });
     }
     tokio::time::sleep(Duration::from_millis(700)).await;
-    match held {
-        Some(held) => held.rollback().await.unwrap(),
-        None => drop(blocker.execute_unprepared("ROLLBACK").await.unwrap()),
-    }
+    lock.release().await;
     let mut told = sending.join_all().await;
     told.sort_by_key(|(n, _)| *n);
     told.into_iter().map(|(_, answer)| answer).collect()

@@ -12,29 +12,9 @@ use sopwith_domain::time::{HOUR, SECOND, Timestamp};
 use super::bulk::{LINES, assert_error, body, counted, executions, item, lines, peak, post};
 use super::scrape::{page, series};
 use super::wire::Wire;
-use super::{Reporter, count, everyone};
+use super::{Lock, Reporter, count, everyone};
 use crate::story::{RECORD, place};
 use crate::support::{Backend, World, both, connect, respond};
-
-/// Keeps everybody else from writing executions until it is let go.
-struct Lock(sea_orm::DatabaseConnection);
-
-impl Lock {
-    async fn take(world: &World) -> Self {
-        let connection = connect(world.db.url()).await.unwrap();
-        let begin = match world.backend {
-            Backend::Sqlite => "BEGIN IMMEDIATE",
-            Backend::Postgres => "BEGIN; LOCK TABLE execution_event IN ACCESS EXCLUSIVE MODE",
-        };
-        connection.execute_unprepared(begin).await.unwrap();
-        Self(connection)
-    }
-
-    async fn release(self) {
-        self.0.execute_unprepared("COMMIT").await.unwrap();
-        self.0.close().await.unwrap();
-    }
-}
 
 /// What a batch with one run of a process in each of a thousand hours changes.
 fn thousand_hours(process: &str) -> Delta {
