@@ -18,6 +18,7 @@ A head is signed by Ed25519 over five lines of ASCII, each with a line feed behi
 
 import argparse
 import base64
+import decimal
 import hashlib
 import json
 import sys
@@ -25,8 +26,25 @@ import sys
 # --- RFC 8785 ---------------------------------------------------------------------------------------------------------
 
 
+def spelled(value):
+    """The one spelling of a number that may not be whole: the shortest digits that read back, as ECMAScript places them."""
+    if value == 0:
+        return "0"
+    sign, digits, exponent = decimal.Decimal(repr(value)).normalize().as_tuple()
+    digits, minus = "".join(map(str, digits)), "-" if sign else ""
+    point = len(digits) + exponent
+    if len(digits) <= point <= 21:
+        return minus + digits + "0" * exponent
+    if 0 < point <= 21:
+        return minus + digits[:point] + "." + digits[point:]
+    if -6 < point <= 0:
+        return minus + "0." + "0" * -point + digits
+    fraction = "." + digits[1:] if len(digits) > 1 else ""
+    return f"{minus}{digits[0]}{fraction}e{point - 1:+d}"
+
+
 def canonical(value):
-    """The one spelling of a value. Its numbers must be whole, as all in the chain are."""
+    """The one spelling of a value."""
     if isinstance(value, dict):
         # By UTF-16 code units, of which big-endian bytes have the order.
         members = sorted(value.items(), key=lambda member: member[0].encode("utf-16-be"))
@@ -34,7 +52,7 @@ def canonical(value):
     if isinstance(value, list):
         return "[" + ",".join(map(canonical, value)) + "]"
     if isinstance(value, float):
-        raise ValueError("a number that is not whole")
+        return spelled(value)
     return json.dumps(value, ensure_ascii=False)
 
 

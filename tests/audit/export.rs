@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::tamper::unguard;
 use super::{entries, retire, second_version};
 use crate::story::{
-    CREATE_TEAM, CREATE_TOKEN, Place, decide, draft, number, place, process, published, submit, text, token_terms,
+    CREATE_TEAM, CREATE_TOKEN, Place, SET_PLAN, decide, draft, number, place, process, published, submit, text,
+    token_terms,
 };
 use crate::support::{Backend, Client, Response, World, both, respond};
 
@@ -69,6 +70,12 @@ async fn lived_in(world: &World) -> Place {
     let made = published(&place, "Reset a password").await;
     second_version(&place, &made.sop).await;
     retire(&place, &made.sop).await;
+    // Numbers that are not whole, each of another spelling.
+    let key = process(&place.author, &json!(place.team), "lock").await;
+    let measured = draft(&place, &place.author, &key, "Lock an account").await;
+    let targets = json!({"errorRateAtMost": 0.000_000_12, "firstTimeRightAtLeast": 1.0, "adoptionAtLeast": 0.35});
+    let plan = json!({"versionId": measured.version, "expectedRevision": 0, "primaryMetric": "ERROR_RATE", "targets": targets});
+    place.author.mutate(SET_PLAN, json!({"input": plan})).await;
     let key = process(&place.author, &json!(place.team), "restore").await;
     let draft = draft(&place, &place.author, &key, "Restore a backup").await;
     let request = submit(&place.author, &draft).await;
