@@ -34,7 +34,10 @@ impl Ratio {
         let centre = p + z * z / (2.0 * n);
         let spread = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
         let scale = 1.0 + z * z / n;
-        Some((((centre - spread) / scale).max(0.0), ((centre + spread) / scale).min(1.0)))
+        // At the ends the formula gives them exactly; computed, it misses them by a little.
+        let low = if self.numerator == 0 { 0.0 } else { ((centre - spread) / scale).max(0.0) };
+        let high = if self.numerator == self.denominator { 1.0 } else { ((centre + spread) / scale).min(1.0) };
+        Some((low, high))
     }
 }
 
@@ -108,6 +111,10 @@ mod tests {
         assert!((low - 0.2553).abs() < 5e-5 && (high - 0.3662).abs() < 5e-5, "{low} {high}");
         let (low, high) = Ratio { numerator: 0, denominator: 20 }.interval().unwrap();
         assert!(low.abs() < 1e-12 && (high - 0.1611).abs() < 5e-5, "{low} {high}");
+        for n in 1..500 {
+            assert!(Ratio { numerator: 0, denominator: n }.interval().is_some_and(|(low, _)| low.to_bits() == 0));
+            assert!(Ratio { numerator: n, denominator: n }.interval().is_some_and(|(_, high)| high >= 1.0));
+        }
         assert_eq!(Ratio::default().interval(), None);
     }
 

@@ -7,7 +7,8 @@ use super::migrate::with_store;
 use super::{CliError, print};
 use crate::clock;
 use crate::config::Config;
-use crate::store::rollups;
+use crate::error::Error;
+use crate::store::{Store, rollups};
 
 /// What can be done with the roll-ups.
 #[derive(Debug, Subcommand)]
@@ -33,14 +34,18 @@ pub struct RollupArgs {
 pub async fn run(command: RollupCommand, config: &Config) -> Result<(), CliError> {
     match command {
         RollupCommand::Rebuild(args) => {
-            let executions = with_store(config, async |store| Ok(rollups::rebuild(store).await?)).await?;
+            let (executions, deleted) =
+                with_store(config, async |store| Ok((rollups::rebuild(store).await?, deleted(store).await?))).await?;
             if args.json {
                 return print(&json!({ "executions": executions, "timeZone": config.time_zone }).to_string());
             }
-            print(&format!("computed from {executions} executions, in the time zone {}", config.time_zone))
+            print(&format!("computed from {executions} executions{deleted}, in the time zone {}", config.time_zone))
         }
         RollupCommand::Verify(args) => {
-            let found = with_store(config, async |store| Ok(rollups::verify(store, clock::now()).await?)).await?;
+            let (found, deleted) = with_store(config, async |store| {
+                Ok((rollups::verify(store, clock::now()).await?, deleted(store).await?))
+            })
+            .await?;
             let Some(rollups::Verified { executions, drift, rows }) = found else {
                 let why = "the roll-ups were computed anew meanwhile: run it again";
                 return Err(CliError::Message(why.to_owned()));
@@ -53,7 +58,13 @@ pub async fn run(command: RollupCommand, config: &Config) -> Result<(), CliError
                     format!("the roll-ups differ by {drift} executions, in {rows} rows: run 'sopwith rollup rebuild'");
                 return Err(CliError::Message(why));
             }
-            if args.json { Ok(()) } else { print(&format!("the roll-ups agree with {executions} executions")) }
+            if args.json { Ok(()) } else { print(&format!("the roll-ups agree with {executions} executions{deleted}")) }
         }
     }
+}
+
+/// What else was looked at, in words.
+async fn deleted(store: &Store) -> Result<&'static str, Error> {
+    let may_be = rollups::kept_from(store.read()).await?.is_some();
+    Ok(if may_be { " and what is kept of deleted ones" } else { "" })
 }

@@ -203,7 +203,15 @@ fn failed(error: Error, id: &RequestId) -> HttpResponse {
             let told: Vec<_> = problems.into_iter().map(|problem| problem.message).collect();
             return wrong(&format!("{}.", told.join("; ")));
         }
-        Error::Unavailable | Error::Collided | Error::Busy { .. } | Error::Outdated => {
+        Error::Outdated => {
+            let text = "Figures are kept in another form than this service was started for, another time zone for example. \
+                        Whoever runs it has to start it anew; its log says how.";
+            return noted(
+                html::answer(StatusCode::SERVICE_UNAVAILABLE, html::notice("No figures", text)),
+                "UNAVAILABLE",
+            );
+        }
+        Error::Unavailable | Error::Collided | Error::Busy { .. } => {
             let page = html::notice("Busy", "The service cannot answer now. Try again in a moment.");
             let mut response = noted(html::answer(StatusCode::SERVICE_UNAVAILABLE, page), "UNAVAILABLE");
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));

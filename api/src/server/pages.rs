@@ -40,7 +40,11 @@ pub async fn metrics(edge: Data<Edge>, request: HttpRequest) -> HttpResponse {
 pub async fn domain_metrics(edge: Data<Edge>, request: HttpRequest) -> HttpResponse {
     let allowed = || edge.metrics_token.as_deref().is_some_and(|token| bears(request.headers(), token));
     if !edge.metrics_domain_open && !allowed() {
-        let rejection = Rejection::unauthenticated("the metrics token is needed in the header `Authorization`");
+        let rejection = Rejection::unauthenticated(if edge.metrics_token.is_some() {
+            "the metrics token is needed in the header `Authorization`"
+        } else {
+            "no metrics token is set, and the page is not open"
+        });
         edge.metrics.operations().rejected(rejection.reason);
         return rejection.response(&RequestId::get(&request));
     }
