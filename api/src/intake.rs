@@ -88,12 +88,12 @@ impl Intake {
             Turn::Serve(members) => {
                 tokio::spawn(async move { intake.serve(&kin, members).await });
             }
-            Turn::Wait => {
+            Turn::Wait(number) => {
                 // Where the one writer is taken for long, they are told so like everybody.
                 let wait = if intake.one_writer { intake.max_wait } else { intake.group_wait };
                 tokio::spawn(async move {
                     tokio::time::sleep(wait).await;
-                    if let Some(members) = intake.groups.overdue(&kin) {
+                    if let Some(members) = intake.groups.overdue(&kin, number) {
                         intake.serve(&kin, members).await;
                     }
                 });

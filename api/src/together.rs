@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::mem::take;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// With how many items a group waits no longer.
@@ -15,11 +16,17 @@ const ENOUGH: usize = 500;
 
 /// Who is being served, and who waits, by kin.
 #[derive(Debug)]
-pub struct Groups<K, M>(Mutex<HashMap<K, Group<M>>>);
+pub struct Groups<K, M> {
+    by_kin: Mutex<HashMap<K, Group<M>>>,
+    /// How many groups formed so far: each has its number.
+    formed: AtomicU64,
+}
 
 #[derive(Debug)]
 struct Group<M> {
     waiting: Vec<M>,
+    /// The number of those who wait.
+    number: u64,
     items: usize,
     /// How many groups of this kin are being served.
     served: usize,
@@ -30,9 +37,9 @@ struct Group<M> {
 pub enum Turn<M> {
     /// Serve these, by [`Groups::serve`].
     Serve(Vec<M>),
-    /// See that the group which it is the first of does not wait too long, by [`Groups::overdue`]; or nothing: who serves
-    /// the one before takes it up in the end.
-    Wait,
+    /// See that the group of this number, which it is the first of, does not wait too long, by [`Groups::overdue`]; or
+    /// nothing: who serves the one before takes it up in the end.
+    Wait(u64),
     /// Nothing: others see to it.
     Along,
 }
@@ -41,19 +48,25 @@ impl<K: Clone + Eq + Hash, M> Groups<K, M> {
     /// Adds somebody with so many items.
     pub fn join(&self, kin: &K, items: usize, member: M) -> Turn<M> {
         let mut groups = self.lock();
-        let group = groups.entry(kin.clone()).or_insert_with(|| Group { waiting: Vec::new(), items: 0, served: 0 });
+        let group =
+            groups.entry(kin.clone()).or_insert_with(|| Group { waiting: Vec::new(), number: 0, items: 0, served: 0 });
         group.waiting.push(member);
         group.items += items;
         if group.served == 0 || group.items >= ENOUGH {
             return Turn::Serve(group.go());
         }
-        if group.waiting.len() == 1 { Turn::Wait } else { Turn::Along }
+        if group.waiting.len() > 1 {
+            return Turn::Along;
+        }
+        group.number = self.formed.fetch_add(1, Ordering::Relaxed);
+        Turn::Wait(group.number)
     }
 
-    /// Those who wait, for one more to serve them, by [`Groups::serve`]. Where the group that the caller
-    /// looked after has gone, it may be a younger one: that does no harm.
-    pub fn overdue(&self, kin: &K) -> Option<Vec<M>> {
-        self.lock().get_mut(kin).filter(|group| !group.waiting.is_empty()).map(Group::go)
+    /// Those who wait in the group of this number, for one more to serve them, by [`Groups::serve`]; nobody where it has
+    /// gone.
+    pub fn overdue(&self, kin: &K, number: u64) -> Option<Vec<M>> {
+        let waits = |group: &&mut Group<M>| group.number == number && !group.waiting.is_empty();
+        self.lock().get_mut(kin).filter(waits).map(Group::go)
     }
 
     /// Serves a group, and those that formed meanwhile. Should that be given up, or panic, so are those who wait: they are
@@ -86,7 +99,7 @@ impl<K: Clone + Eq + Hash, M> Groups<K, M> {
 
 impl<K, M> Groups<K, M> {
     fn lock(&self) -> MutexGuard<'_, HashMap<K, Group<M>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_kin.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -124,7 +137,7 @@ impl<M> Group<M> {
 
 impl<K, M> Default for Groups<K, M> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self { by_kin: Mutex::default(), formed: AtomicU64::new(0) }
     }
 }
 
@@ -136,7 +149,7 @@ mod tests {
     fn who_is_alone_goes_at_once_and_those_who_come_meanwhile_go_together() {
         let groups = Groups::default();
         assert_eq!(groups.join(&"a", 1, 1), Turn::Serve(vec![1]));
-        assert_eq!(groups.join(&"a", 1, 2), Turn::Wait);
+        assert_eq!(groups.join(&"a", 1, 2), Turn::Wait(0));
         assert_eq!(groups.join(&"a", 1, 3), Turn::Along);
         assert_eq!(groups.join(&"b", 1, 4), Turn::Serve(vec![4]), "others than kin are another matter");
         assert_eq!(groups.next(&"a"), Some(vec![2, 3]));
@@ -149,13 +162,14 @@ mod tests {
     fn a_group_that_has_enough_or_waited_enough_does_not_wait_for_the_one_before() {
         let groups = Groups::default();
         assert_eq!(groups.join(&"a", 1, 1), Turn::Serve(vec![1]));
-        assert_eq!(groups.join(&"a", 499, 2), Turn::Wait);
+        assert_eq!(groups.join(&"a", 499, 2), Turn::Wait(0));
         assert_eq!(groups.join(&"a", 1, 3), Turn::Serve(vec![2, 3]));
-        assert_eq!(groups.overdue(&"a"), None, "the group has gone");
-        assert_eq!(groups.join(&"a", 499, 4), Turn::Wait, "items of groups that went do not count");
-        assert_eq!(groups.overdue(&"a"), Some(vec![4]));
+        assert_eq!(groups.overdue(&"a", 0), None, "the group has gone");
+        assert_eq!(groups.join(&"a", 499, 4), Turn::Wait(1), "items of groups that went do not count");
+        assert_eq!(groups.overdue(&"a", 0), None, "a younger one is not split by whoever looked after an older one");
+        assert_eq!(groups.overdue(&"a", 1), Some(vec![4]));
         assert_eq!((groups.next(&"a"), groups.next(&"a")), (None, None));
-        assert_eq!(groups.join(&"a", 1, 5), Turn::Wait, "one is still being served");
+        assert_eq!(groups.join(&"a", 1, 5), Turn::Wait(2), "one is still being served");
         assert_eq!(groups.next(&"a"), Some(vec![5]));
         assert_eq!(groups.next(&"a"), None);
         assert!(groups.lock().is_empty());
@@ -165,7 +179,7 @@ mod tests {
     async fn whoever_waits_for_what_panics_is_let_go() {
         let groups = std::sync::Arc::new(Groups::default());
         let Turn::Serve(first) = groups.join(&"a", 1, 1) else { panic!("the first is served") };
-        assert_eq!(groups.join(&"a", 1, 2), Turn::Wait);
+        assert_eq!(groups.join(&"a", 1, 2), Turn::Wait(0));
         let serving = std::sync::Arc::clone(&groups);
         let served = tokio::spawn(async move { serving.serve(&"a", first, async |_| panic!("it went wrong")).await });
         assert!(served.await.is_err());

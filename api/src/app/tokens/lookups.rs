@@ -41,9 +41,9 @@ impl Lookups {
         // Tasks of their own: others wait for them, whatever becomes of this request.
         match turn {
             Turn::Serve(group) => drop(tokio::spawn(async move { serve(&groups, &store, group).await })),
-            Turn::Wait => drop(tokio::spawn(async move {
+            Turn::Wait(number) => drop(tokio::spawn(async move {
                 sleep(PATIENCE).await;
-                if let Some(group) = groups.overdue(&()) {
+                if let Some(group) = groups.overdue(&(), number) {
                     serve(&groups, &store, group).await;
                 }
             })),
