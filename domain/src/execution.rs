@@ -301,9 +301,6 @@ impl Report {
         if self.process.is_none() && self.sop.is_none() {
             return invalid("process", "the process or the SOP must be named");
         }
-        if self.version.is_some() && self.sop.is_none() {
-            return invalid("version", "a version label needs the code of its SOP");
-        }
         if self.errors.is_some_and(|n| n < 0) {
             return invalid("errors", "a count is 0 or more");
         }

@@ -18,6 +18,9 @@ pub use change::Change;
 /// More runs than this are not counted: it is the largest number that both databases store.
 pub const MOST_RUNS: u64 = i64::MAX as u64;
 
+/// One histogram with so many times fewer buckets than another is put into it; else both are read from end to end.
+const FEW: usize = 8;
+
 /// There would be more runs than [`MOST_RUNS`]: the histogram is as it was before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("more than 2^63 - 1 runs cannot be counted")]
@@ -71,10 +74,7 @@ impl Histogram {
         if runs == 0 {
             return Ok(());
         }
-        match self.find(Bucket::of(micros)) {
-            Ok(place) => self.buckets[place].1 += runs,
-            Err(place) => self.buckets.insert(place, (Bucket::of(micros), runs)),
-        }
+        self.put(Bucket::of(micros), runs);
         self.count = count;
         Ok(())
     }
@@ -85,7 +85,13 @@ impl Histogram {
     /// When there would be more than [`MOST_RUNS`].
     pub fn merge(&mut self, other: &Self) -> Result<(), TooMany> {
         let count = within_bounds(self.count, other.count)?;
-        self.buckets = combined(&self.buckets, &other.buckets);
+        if other.buckets.len() * FEW < self.buckets.len() {
+            for (bucket, runs) in other.buckets() {
+                self.put(bucket, runs);
+            }
+        } else {
+            self.buckets = combined(&self.buckets, &other.buckets);
+        }
         self.count = count;
         Ok(())
     }
@@ -110,6 +116,13 @@ impl Histogram {
         let ranks = Ranks::of(percent, i64::try_from(self.count).ok()?)?;
         let at = |rank: i64| self.at_rank(u64::try_from(rank).ok()?);
         Some(Percentile { value: at(ranks.at)?, low: at(ranks.low)?, high: at(ranks.high)? })
+    }
+
+    fn put(&mut self, bucket: Bucket, runs: u64) {
+        match self.find(bucket) {
+            Ok(place) => self.buckets[place].1 += runs,
+            Err(place) => self.buckets.insert(place, (bucket, runs)),
+        }
     }
 
     fn find(&self, bucket: Bucket) -> Result<usize, usize> {

@@ -97,17 +97,22 @@ impl Incidence {
     /// abandonment.
     #[must_use]
     pub fn of_histograms(completed: &Histogram, abandoned: &Histogram, open: &Histogram) -> Self {
-        let mut times: BTreeMap<Bucket, Tied> = BTreeMap::new();
-        for (bucket, runs) in completed.buckets() {
-            times.entry(bucket).or_default().completed = runs;
-        }
-        for (bucket, runs) in abandoned.buckets() {
-            times.entry(bucket).or_default().abandoned = runs;
-        }
-        for (bucket, runs) in open.buckets() {
-            times.entry(bucket).or_default().open = runs;
-        }
-        Self::of(times.into_iter().map(|(bucket, tied)| (bucket.value(), tied)).collect())
+        let tied = |completed, abandoned, open| Tied { completed, abandoned, open };
+        let mut all: Vec<(Bucket, Tied)> = completed.buckets().map(|(at, runs)| (at, tied(runs, 0, 0))).collect();
+        all.extend(abandoned.buckets().map(|(at, runs)| (at, tied(0, runs, 0))));
+        all.extend(open.buckets().map(|(at, runs)| (at, tied(0, 0, runs))));
+        // Three that are in order each: little is left to do.
+        all.sort_by_key(|(at, _)| *at);
+        all.dedup_by(|(at, more), (before, tied)| {
+            let same = at == before;
+            if same {
+                tied.completed += more.completed;
+                tied.abandoned += more.abandoned;
+                tied.open += more.open;
+            }
+            same
+        });
+        Self::of(all.into_iter().map(|(bucket, tied)| (bucket.value(), tied)).collect())
     }
 
     fn of(times: Vec<(f64, Tied)>) -> Self {
@@ -160,25 +165,29 @@ impl Incidence {
         #[expect(clippy::cast_precision_loss, reason = "up to 99")]
         let share = percent as f64 / 100.0;
         // Sums of equal parts may miss a whole rank by some units in the last place.
-        let reaches = |value: f64| value >= share * (1.0 - 1e-12);
-        let at = self.points.iter().find(|p| reaches(p.incidence))?;
-        let low = self.points.iter().find(|p| reaches(p.bound(Z))).map_or(at.time, |p| p.time);
-        let high = self.points.iter().find(|p| reaches(p.bound(-Z))).map(|p| p.time);
+        let share = share * (1.0 - 1e-12);
+        let reached = self.points.iter().position(|p| p.incidence >= share)?;
+        // The upper bound gets there no later than the incidence, and the lower one no earlier.
+        let (before, after) = self.points.split_at(reached);
+        let at = after.first()?;
+        let low = before.iter().find(|p| p.bound_reaches(share, Z)).map_or(at.time, |p| p.time);
+        let high = after.iter().find(|p| p.bound_reaches(share, -Z)).map(|p| p.time);
         Some(Reached { value: at.time, low, high, at_risk: at.at_risk })
     }
 }
 
 impl Point {
-    /// The incidence moved by so many standard errors of `ln(-ln(1 - F))`.
-    #[must_use]
-    fn bound(&self, errors: f64) -> f64 {
+    /// Whether the incidence moved by so many standard errors of `ln(-ln(1 - F))` is at least a share between 0 and 1.
+    fn bound_reaches(&self, share: f64, errors: f64) -> bool {
         let left = 1.0 - self.incidence;
         if left <= 0.0 {
             // All are completed and no variance is left to be estimated: nothing below is excluded.
-            return if errors < 0.0 { 0.0 } else { 1.0 };
+            return errors >= 0.0;
         }
-        let scale = self.variance.max(0.0).sqrt() / (left * left.ln().abs());
-        1.0 - left.powf((errors * scale).exp())
+        let log = -left.ln();
+        let scale = self.variance.max(0.0).sqrt() / (left * log);
+        // Asked on the transformed scale, where it takes one logarithm instead of two powers.
+        errors * scale >= (-(-share).ln_1p() / log).ln()
     }
 }
 
