@@ -17,8 +17,6 @@ use crate::{Arguments, cost, raw};
 
 /// How many bodies are made before they are sent.
 const BODIES: usize = 100;
-/// For how long a question is asked again and again.
-const ASKING: Duration = Duration::from_secs(2);
 /// The series of the executions that fill the database.
 const SERIES: &str = "fill";
 
@@ -58,14 +56,15 @@ struct Cost {
 }
 
 pub async fn measure(site: &mut Site, arguments: &Arguments) {
+    let asking = Duration::from_secs(arguments.seconds);
     let (mut filled, mut before): (u64, Option<Vec<Cost>>) = (0, None);
     for count in &arguments.executions {
-        fill(site, filled, *count, *arguments.executions.last().unwrap()).await;
+        fill(site, filled, *count).await;
         filled = *count;
         let mut costs = Vec::new();
         for question in &QUESTIONS {
-            let (here, answer) = ask(site, question).await;
-            let (beside, told) = ask_database(site, question).await;
+            let (here, answer) = ask(site, question, asking).await;
+            let (beside, told) = ask_database(site, question, asking).await;
             assert_eq!(groups(&answer), told, "{}: as many groups", question.name);
             let what = format!("{}, {count} executions: time", question.name);
             line(&what, &ms(here.median), &ms(beside.median), here.median / beside.median, Must::Nothing);
@@ -88,7 +87,7 @@ pub async fn measure(site: &mut Site, arguments: &Arguments) {
             line("a year of one SOP, beside the fewer", &ms(now), &ms(then), now / then, Must::AtMost(1.2));
         }
         before = Some(costs);
-        scrape(site, *count).await;
+        scrape(site, *count, asking).await;
     }
 }
 
@@ -96,18 +95,14 @@ fn ms(value: f64) -> String {
     format!("{} ms", digits(value))
 }
 
-/// Sends the executions from one number to another, of so many over the year.
-async fn fill(site: &Site, from: u64, to: u64, all: u64) {
+/// Sends the executions from one number to another.
+async fn fill(site: &Site, from: u64, to: u64) {
     let (mut sent, mut seconds, began) = (from, 0.0, Instant::now());
     while sent < to {
         let mut bodies = Vec::new();
         while bodies.len() < BODIES && sent < to {
             let next = to.min(sent + BATCH as u64);
-            // The fewer are spread over the year as well; later come those between them.
-            let every = all / if from == 0 { to } else { from };
-            let number = |n: u64| if from == 0 { n * every } else { (n - from) + (n - from) / (every - 1) + 1 };
-            let numbers = (sent..next).map(number);
-            let chunk: Vec<_> = numbers.map(|n| Execution::new(n, all, site.sops, site.now)).collect();
+            let chunk: Vec<_> = (sent..next).map(|n| Execution::new(n, site.sops, site.now)).collect();
             bodies.push((batch(Way::Lines, SERIES, &chunk), chunk.len()));
             sent = next;
         }
@@ -136,7 +131,7 @@ fn range(site: &Site, days: i64) -> (DateTime<Utc>, DateTime<Utc>) {
     (end - TimeDelta::days(days), end)
 }
 
-async fn ask(site: &Site, question: &Question) -> (Cost, Value) {
+async fn ask(site: &Site, question: &Question, asking: Duration) -> (Cost, Value) {
     let (from, to) = range(site, question.days);
     let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
     let mut filter = json!({"from": time(from), "to": time(to)});
@@ -147,6 +142,7 @@ async fn ask(site: &Site, question: &Question) -> (Cost, Value) {
         format!("query($filter: FiguresFilter) {{ figures({}filter: $filter) {{ {FIGURES} }} }}", question.arguments);
     let mut answer = Value::Null;
     let cost = repeat(
+        asking,
         || site.work().cpu(),
         async || {
             answer = site.manager.ok(&query, json!({"filter": filter})).await;
@@ -160,11 +156,11 @@ fn groups(answer: &Value) -> usize {
     answer["figures"].as_array().map_or(0, Vec::len)
 }
 
-/// Does something again and again. It is done once before, so that what is kept in memory is.
-async fn repeat(cpu: impl Fn() -> f64, mut once: impl AsyncFnMut()) -> Cost {
+/// Does something again and again for so long. It is done once before, so that what is kept in memory is.
+async fn repeat(asking: Duration, cpu: impl Fn() -> f64, mut once: impl AsyncFnMut()) -> Cost {
     once().await;
     let (began, before, mut took) = (Instant::now(), cpu(), Vec::new());
-    while took.len() < 3 || (began.elapsed() < ASKING && took.len() < 1000) {
+    while took.len() < 3 || began.elapsed() < asking {
         let started = Instant::now();
         once().await;
         took.push(started.elapsed().as_secs_f64() * 1e3);
@@ -175,7 +171,7 @@ async fn repeat(cpu: impl Fn() -> f64, mut once: impl AsyncFnMut()) -> Cost {
 }
 
 /// The same from the executions.
-async fn ask_database(site: &Site, question: &Question) -> (Cost, usize) {
+async fn ask_database(site: &Site, question: &Question, asking: Duration) -> (Cost, usize) {
     let (from, to) = range(site, question.days);
     let (from, to) = (from.timestamp_micros(), to.timestamp_micros());
     let condition = match (question.busy, site.world.backend) {
@@ -211,13 +207,13 @@ async fn ask_database(site: &Site, question: &Question) -> (Cost, usize) {
         Backend::Postgres => {
             let mut connection = PgConnection::connect(site.world.db.url()).await.unwrap();
             let sql: Arc<str> = sql.into();
-            repeat(cpu, async || rows = connection.fetch_all(AssertSqlSafe(Arc::clone(&sql))).await.unwrap().len())
+            repeat(asking, cpu, async || rows = connection.fetch_all(AssertSqlSafe(Arc::clone(&sql))).await.unwrap().len())
                 .await
         }
         Backend::Sqlite => {
             let connection = rusqlite::Connection::open(raw::file(site.world.db.url())).unwrap();
             let mut select = connection.prepare(&sql).unwrap();
-            repeat(cpu, async || rows = select.query_map([], |_| Ok(())).unwrap().count()).await
+            repeat(asking, cpu, async || rows = select.query_map([], |_| Ok(())).unwrap().count()).await
         }
     };
     (cost, rows)
@@ -228,9 +224,10 @@ fn hex(id: &str) -> &str {
     id.split_once('_').unwrap().1
 }
 
-async fn scrape(site: &Site, count: u64) {
+async fn scrape(site: &Site, count: u64, asking: Duration) {
     let raw = site.world.raw();
     let cost = repeat(
+        asking,
         || site.work().cpu(),
         async || {
             let answer =

@@ -32,13 +32,13 @@ use support::Backend;
 /// Measures the service beside the limit of its database.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Executions at which dashboards are measured: one number, or a second that is a multiple of the first.
+    /// Executions at which dashboards are measured: one number, or a second that is more.
     #[arg(long, value_delimiter = ',', default_value = "1000000,10000000")]
     executions: Vec<u64>,
     /// Executions by which ingestion is measured.
     #[arg(long, default_value_t = 50_000)]
     ingest: u64,
-    /// Seconds for which single mutations are sent.
+    /// Seconds for which single mutations are sent, and each question is asked.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
     /// SOPs.
@@ -57,10 +57,10 @@ async fn main() {
     let arguments = Arguments::parse();
     let fits = match arguments.executions[..] {
         [one] => one > 0,
-        [fewer, more] => fewer > 0 && more > fewer && more.is_multiple_of(fewer),
+        [fewer, more] => fewer > 0 && more > fewer,
         _ => false,
     };
-    assert!(fits, "--executions takes one number, or a second that is a multiple of the first");
+    assert!(fits, "--executions takes one number, or a second that is more");
     support::durable();
     for (name, backend) in [("sqlite", Backend::Sqlite), ("postgres", Backend::Postgres)] {
         if arguments.only.as_ref().is_some_and(|only| only != name) {

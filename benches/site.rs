@@ -55,7 +55,7 @@ impl Site {
         let manager = world.client(&["manager"], "mona");
         let now = Utc::now();
         // Everybody performs something once, so that nobody has to be made while time is measured.
-        let people: Vec<_> = (0..500).map(|n| Execution::new(n, 500, sops, now)).collect();
+        let people: Vec<_> = (0..500).map(|n| Execution::new(n, sops, now)).collect();
         let answer =
             post(Way::GraphQL, &world.raw(), &token, batch(Way::GraphQL, "people", &people)).send().await.unwrap();
         taken(&answer.text().await.unwrap(), 500);
