@@ -25,7 +25,7 @@ pub fn broken(code: &str) -> Vec<(Value, &'static str, &'static str)> {
         (json!({"eventId": "b0", "runId": "b0"}), "INVALID", "process"),
         (base("b1", json!({"process": "nothing-of-this-key"})), "UNKNOWN_PROCESS", "process"),
         (json!({"eventId": "b2", "runId": "b2", "sop": "OPS-9999"}), "UNKNOWN_SOP", "sop"),
-        (base("b3", json!({"version": "1.0"})), "INVALID", "version"),
+        (base("b3", json!({"version": "7.7"})), "UNKNOWN_VERSION", "version"),
         (base("b4", json!({"sop": code, "version": "7.7"})), "UNKNOWN_VERSION", "version"),
         (base("b5", json!({"team": "nobody"})), "UNKNOWN_TEAM", "team"),
         (base("b6", json!({"sop": code, "process": "other"})), "INVALID", "process"),

@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::Reporter;
-use crate::story::{CREATE_VERSION, DISCARD, Draft, content, draft, number, place, process, publish, published, text};
+use crate::story::{
+    CREATE_VERSION, DISCARD, Draft, RETIRE, content, decide, draft, look, number, place, process, publish, published, text,
+};
 use crate::support::{Client, World, both};
 
 /// Publishes a second version.
@@ -80,6 +82,42 @@ both! {
             let item = json!({"eventId": label, "runId": label, "sop": first.code, "version": label});
             assert_eq!(reporter.one(item).await["rejection"]["code"], "UNKNOWN_VERSION", "{label}");
         }
+    }
+
+    async fn a_label_with_a_process_is_of_its_sop(world: World) {
+        let place = place(&world).await;
+        let old = published(&place, "Reset a password").await;
+        second(&place, &old.sop).await;
+        let seen = look(&place.author, &old.sop).await;
+        let input = json!({"id": old.sop, "expectedRevision": seen["revision"], "reason": "written anew"});
+        let asked = place.author.mutate(RETIRE, json!({"input": input})).await;
+        let of = |part: &str| text(&asked["approvalRequest"][part]);
+        decide(&place.approver, &of("id"), &of("contentHash"), "APPROVE", "").await;
+        let retired = Utc::now();
+        let reporter = Reporter::new(&world, "tickets");
+        let report = async |run: &str, label: &str, at: DateTime<Utc>| {
+            let item = json!({"eventId": run, "runId": run, "process": "password-reset", "version": label,
+                "startedAt": at.to_rfc3339()});
+            assert_eq!(reporter.one(item).await["status"], "CREATED", "{run}");
+            let seen = reporter.run(&place.manager, run).await;
+            json!([seen["sop"]["code"], seen["version"]["label"], seen["versionSource"], seen["violations"].as_array().unwrap().len()])
+        };
+        assert_eq!(report("a", "2.0", retired).await, json!([old.code, "2.0", "REPORTED", 1]), "no other SOP has it");
+        let new = draft(&place, &place.author, &place.process, "Reset a password, anew").await;
+        publish(&place, &place.author, &new).await;
+        let since = published_at(&place.author, &new.version).await;
+        let before = published_at(&place.author, &old.version).await;
+        assert_eq!(report("b", "1.0", since).await, json!([new.code, "1.0", "REPORTED", 0]), "of the SOP in force");
+        assert_eq!(report("c", "1.0", before).await, json!([old.code, "1.0", "REPORTED", 0]), "of the SOP in force then");
+        assert_eq!(report("d", "2.0", since).await, json!([old.code, "2.0", "REPORTED", 1]), "of the one that has it");
+        // What was reported of an SOP that is not in force says nothing of how far the version in force is used.
+        let query = "query($id: ID!) { figures(filter: {sopId: $id}) { runs currentVersion { numerator denominator } } }";
+        for (sop, runs, current) in [(&old.sop, 3, [1, 1]), (&new.sop, 1, [1, 1])] {
+            let seen = &place.manager.ok(query, json!({"id": sop})).await["figures"][0];
+            assert_eq!(seen, &json!({"runs": runs, "currentVersion": {"numerator": current[0], "denominator": current[1]}}));
+        }
+        let item = json!({"eventId": "e", "runId": "e", "process": "password-reset", "version": "3.0"});
+        assert_eq!(reporter.one(item).await["rejection"]["code"], "UNKNOWN_VERSION");
     }
 
     async fn an_sop_that_is_still_a_draft_is_unknown_to_integrations(world: World) {

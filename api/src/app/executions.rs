@@ -299,8 +299,11 @@ fn version_of(run: &Run, times: &[InForce]) -> Used {
     let of_sop = |t: &&InForce| sop.is_none_or(|code| t.code == code);
     let covers = |t: &&InForce| at.is_some_and(|at| t.from <= at && t.until.is_none_or(|until| at < until));
     let in_force = times.iter().filter(of_sop).rev().find(covers);
-    if let (Some(label), Some(_)) = (&run.version, sop) {
-        let named = times.iter().filter(of_sop).find(|t| t.label == *label);
+    if let Some(label) = &run.version {
+        // A process can have had several SOPs: the label is that of the one in force, or else of its last.
+        let labelled = || times.iter().filter(of_sop).filter(|t| t.label == *label);
+        let in_use = in_force.and_then(|now| labelled().find(|t| t.sop == now.sop));
+        let named = in_use.or_else(|| labelled().next_back());
         let outdated = named.filter(|t| matches!((t.until, at), (Some(until), Some(at)) if at >= until));
         let found = outdated.map(|t| Violation {
             kind: "OUTDATED_VERSION".to_owned(),
@@ -310,6 +313,7 @@ fn version_of(run: &Run, times: &[InForce]) -> Used {
         let standing = |(named, in_force): (&InForce, &InForce)| {
             if named.version == in_force.version { VersionStanding::Current } else { VersionStanding::Other }
         };
+        let in_force = in_force.filter(|now| named.is_some_and(|t| t.sop == now.sop));
         return Used {
             standing: named.zip(in_force).map(standing),
             sop: named.map(|t| t.sop),

@@ -83,7 +83,7 @@ impl<'a> Lookup<'a> {
             return refuse(RejectionCode::UnknownTeam, "team", "team of this key");
         }
         if let Some(code) = &report.sop {
-            let Some((sop, process)) = self.sops.get(code) else {
+            let Some((_, process)) = self.sops.get(code) else {
                 return refuse(RejectionCode::UnknownSop, "sop", "SOP of this code");
             };
             let named = report.process.as_ref();
@@ -91,14 +91,21 @@ impl<'a> Lookup<'a> {
                 let why = "the SOP is not of this process";
                 return Err(Rejection::new(RejectionCode::Invalid, "process", why));
             }
-            let known = |label: &String| {
-                self.times.get(&process.0).into_iter().flatten().any(|t| t.sop == *sop && t.label == *label)
-            };
-            if report.version.as_ref().is_some_and(|label| !known(label)) {
-                return refuse(RejectionCode::UnknownVersion, "version", "version of this label that was in force");
-            }
+        }
+        let (of_sop, process) = self.procedure(report.sop.as_ref(), report.process.as_ref());
+        let times = process.and_then(|process| self.times.get(&process.0)).into_iter().flatten();
+        let mut labels = times.filter(|t| of_sop.is_none_or(|sop| t.sop == sop)).map(|t| &t.label);
+        if report.version.as_ref().is_some_and(|label| !labels.any(|known| known == label)) {
+            return refuse(RejectionCode::UnknownVersion, "version", "version of this label that was in force");
         }
         Ok(())
+    }
+
+    /// What a code and a key name, as far as it is known: the SOP, and the process.
+    fn procedure(&self, code: Option<&String>, key: Option<&String>) -> (Option<SopId>, Option<ProcessId>) {
+        let of_code = code.and_then(|code| self.sops.get(code)).copied();
+        let of_key = key.and_then(|key| self.processes.get(key)).copied();
+        (of_code.map(|(sop, _)| sop), of_code.map(|(_, process)| process).or(of_key))
     }
 
     /// Notes what is to be made for a report that was taken.
@@ -179,9 +186,7 @@ impl<'a> Lookup<'a> {
     /// A run with everything that it names in the place of names.
     pub(super) fn resolve(&self, changed: Changed) -> Result<RunToStore> {
         let Changed { id, stored, run_id, run, clock_lead, received_at } = changed;
-        let of_sop = run.sop.as_ref().and_then(|code| self.sops.get(code));
-        let of_process = run.process.as_ref().and_then(|key| self.processes.get(key)).copied();
-        let process = of_sop.map(|(_, process)| *process).or(of_process);
+        let (sop, process) = self.procedure(run.sop.as_ref(), run.process.as_ref());
         let process = process.ok_or_else(|| Error::internal(format!("run {run_id} has no process")))?;
         let times = self.times.get(&process.0).map(Vec::as_slice).unwrap_or_default();
         let version = version_of(&run, times);
@@ -190,7 +195,7 @@ impl<'a> Lookup<'a> {
             stored,
             run_id,
             process,
-            sop: of_sop.map(|(sop, _)| *sop).or(version.sop),
+            sop: sop.or(version.sop),
             version: version.version,
             standing: version.standing,
             conformance: None,
