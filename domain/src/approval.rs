@@ -2,6 +2,7 @@
 
 mod accounts;
 mod delegation;
+pub mod passage;
 mod seats;
 #[cfg(test)]
 mod tests;
@@ -187,12 +188,9 @@ impl Request {
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let stage = self.current().ok_or_else(|| Refusal::conflict("no stage is open"))?;
-        self.free_to_decide(who.person)?;
-        if let Some(mandate) = mandate {
-            self.free_to_decide(mandate.from)?;
-            if self.accounts.holder(mandate.from) == self.accounts.holder(who.person) {
-                return Err(Refusal::forbidden("nobody decides on their own behalf"));
-            }
+        match mandate {
+            Some(mandate) => self.free_to_stand_in(who.person, mandate)?,
+            None => self.free_to_decide(who.person)?,
         }
         if !mandate.map_or_else(|| who.holds(stage, team), |mandate| mandate.holds(stage, team)) {
             return Err(Refusal::forbidden(format!("the stage '{}' needs the role '{}'", stage.name, stage.role)));
@@ -220,6 +218,16 @@ impl Request {
         Ok(())
     }
 
+    /// Whether somebody and the one who delegated to them are two people, both free to decide.
+    fn free_to_stand_in(&self, account: PersonId, mandate: &Mandate) -> Result<(), Refusal> {
+        self.free_to_decide(account)?;
+        self.free_to_decide(mandate.from)?;
+        if self.accounts.holder(mandate.from) == self.accounts.holder(account) {
+            return Err(Refusal::forbidden("nobody decides on their own behalf"));
+        }
+        Ok(())
+    }
+
     /// Everyone who asked, contributed or decided, or in whose place somebody did.
     pub fn involved(&self) -> impl Iterator<Item = PersonId> {
         let parties = self.decisions.iter().flat_map(|d| [Some(d.person), d.on_behalf_of.map(|(person, _)| person)]);
@@ -243,6 +251,18 @@ impl Request {
         let Some(stage) = self.current() else { return Vec::new() };
         let could = |who: &&Candidate| who.holds(stage, team) && self.free_to_decide(who.person).is_ok();
         people.iter().filter(could).map(|who| who.person).collect()
+    }
+
+    /// Those of these mandates, each with whose it is, by which their holder could decide in the stage that is open.
+    pub fn delegates<'a>(
+        &self,
+        mandates: &'a [(PersonId, Mandate)],
+        team: TeamId,
+    ) -> impl Iterator<Item = &'a (PersonId, Mandate)> {
+        mandates.iter().filter(move |(who, mandate)| {
+            let counts = self.current().is_some_and(|stage| mandate.holds(stage, team));
+            counts && self.free_to_stand_in(*who, mandate).is_ok()
+        })
     }
 
     /// Takes an answer as a decision of the stage that is being decided.

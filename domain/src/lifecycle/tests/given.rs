@@ -51,7 +51,7 @@ impl Facts {
     }
 
     /// What follows from all delegations to a person, those included that are not in force.
-    fn mandates(&self, to: usize) -> Vec<Mandate> {
+    pub fn mandates(&self, to: usize) -> Vec<Mandate> {
         let given = self.deputies.iter().enumerate().filter(|(_, d)| d.to == to);
         given.filter_map(|(n, d)| d.delegation(n, "leave").mandate(&self.candidate(d.from), self.now)).collect()
     }

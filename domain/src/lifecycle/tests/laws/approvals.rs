@@ -1,5 +1,7 @@
 //! The invariants of approvals, read off what the code under test keeps of a request and says of it.
 
+use std::collections::BTreeSet;
+
 use crate::approval::{Decision, Request, RequestState, Verdict};
 use crate::lifecycle::{Effect, Procedure};
 
@@ -54,7 +56,8 @@ fn requests(world: &World, step: &Step) -> Checked {
     waited_for(world, step.after, request, passage)
 }
 
-/// Those who are waited for are those who could decide, were their sign-in recent and no comment open.
+/// Those who are waited for, and their delegates, are those who could decide, were their sign-in recent and no comment
+/// open.
 fn waited_for(world: &World, sop: &Procedure, request: &Request, passage: &Passage) -> Checked {
     let facts = &world.facts;
     let (stage, team) = (&passage.policy.stages[passage.stage], facts.cast.sops[passage.sop].1);
@@ -62,6 +65,15 @@ fn waited_for(world: &World, sop: &Procedure, request: &Request, passage: &Passa
     let free: Vec<usize> = facts.everyone().filter(|who| facts.fits(*who, stage, team) && !spent.has(*who)).collect();
     let told: Vec<usize> = request.waiting_for(&facts.candidates(), sop.team).into_iter().map(index).collect();
     ensure!(told == free, "waiting for {told:?}, not {free:?}");
+    let mandates = |to| facts.mandates(to).into_iter().map(move |mandate| (person(to), mandate));
+    let mandates: Vec<_> = facts.everyone().flat_map(mandates).collect();
+    let told = request.delegates(&mandates, sop.team).map(|(who, mandate)| (index(*who), index(mandate.from)));
+    let told: BTreeSet<(usize, usize)> = told.collect();
+    let both_free = |who, from| !spent.has(who) && !spent.has(from) && !facts.selves(who).has(from);
+    let pairs = facts.everyone().flat_map(|who| facts.everyone().map(move |from| (who, from)));
+    let could = pairs.filter(|(who, from)| facts.stands_in(*who, *from, stage, team) && both_free(*who, *from));
+    let free: BTreeSet<(usize, usize)> = could.collect();
+    ensure!(told == free, "could stand in: {told:?}, not {free:?}");
     Ok(())
 }
 
