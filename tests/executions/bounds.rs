@@ -58,6 +58,29 @@ both! {
         assert_eq!(place.manager.ok(query, json!({"filter": {"from": recent}})).await["figures"], json!([]));
     }
 
+    async fn zones_off_the_full_hour_say_so(world: World) {
+        let place = place(&world).await;
+        let reporter = Reporter::new(&world, "tickets");
+        // Days begin at 18:30 in Kolkata, and hours are kept as they are in UTC.
+        let at = ["18:10", "18:29", "18:31", "18:59", "19:00"];
+        let items = at.map(|at| json!({"eventId": at, "runId": at, "process": "password-reset", "startedAt": format!("2024-05-01T{at}:00Z")}));
+        reporter.create("BACKFILL", &items).await;
+        let query = "query($zone: String, $bucket: TimeBucket!) { figures(bucket: $bucket, timeZone: $zone,
+            filter: {from: \"2024-05-01T00:00:00Z\", to: \"2024-05-03T00:00:00Z\"}) { bucketStart runs bucketOffBy } }";
+        let day = |start: &str, runs: i64, off: Value| json!({"bucketStart": start, "runs": runs, "bucketOffBy": off});
+        for (zone, expected) in [
+            (json!("Asia/Kolkata"), vec![day("2024-04-30T18:30:00Z", 4, json!("PT30M")), day("2024-05-01T18:30:00Z", 1, json!("PT30M"))]),
+            (json!("Asia/Kathmandu"), vec![day("2024-04-30T18:15:00Z", 4, json!("PT45M")), day("2024-05-01T18:15:00Z", 1, json!("PT45M"))]),
+            (json!("Europe/Berlin"), vec![day("2024-04-30T22:00:00Z", 5, Value::Null)]),
+            (Value::Null, vec![day("2024-05-01T00:00:00Z", 5, Value::Null)]),
+        ] {
+            let seen = place.manager.ok(query, json!({"zone": zone, "bucket": "DAY"})).await;
+            assert_eq!(seen["figures"], json!(expected), "{zone}");
+        }
+        let whole = place.manager.ok("{ figures { runs bucketOffBy } }", json!({})).await;
+        assert_eq!(whole["figures"], json!([{"runs": 5, "bucketOffBy": null}]));
+    }
+
     async fn more_groups_than_are_answered_are_refused_and_no_fewer(world: World) {
         let place = place(&world).await;
         let reporter = Reporter::new(&world, "tickets");

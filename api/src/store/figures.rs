@@ -91,6 +91,9 @@ pub struct Figures {
     pub open: Histogram,
     /// Those of the open ones that are past it.
     pub overdue: i64,
+    /// How far from the ends of the bucket, in microseconds, runs may lie that are counted on the other side: kept hours
+    /// are not cut where they begin at another minute than those of its time zone.
+    pub off_by: i64,
 }
 
 impl Figures {

@@ -17,7 +17,7 @@ use super::process::{Process, process};
 use super::sop::{Sop, sop};
 use super::version::{Version, version};
 use crate::graphql::error::Result;
-use crate::graphql::scalars::{BigInt, DateTime};
+use crate::graphql::scalars::{BigInt, DateTime, Duration};
 use crate::store::figures as stored;
 
 pub use self::order::FiguresOrder;
@@ -167,6 +167,12 @@ impl Figures {
     /// without a start to that of its finish.
     async fn bucket_start(&self) -> Option<DateTime> {
         self.0.group.bucket.map(DateTime::stored)
+    }
+
+    /// How far from the ends of their time bucket runs may lie that are counted on the other side: where the clocks of the
+    /// time zone that is asked for strike at another minute than the organisation's. Null where all are where they belong.
+    async fn bucket_off_by(&self) -> Option<Duration> {
+        (self.0.off_by > 0).then_some(Duration { micros: self.0.off_by })
     }
 
     /// How many runs.

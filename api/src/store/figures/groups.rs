@@ -81,8 +81,21 @@ impl<'a> Groups<'a> {
     /// Of those with runs, at most one more than are answered; where there are so many, not all was read.
     pub(super) fn figures(self) -> Result<Vec<Figures>> {
         let (is_full, most) = (self.is_full(), self.most());
+        let (kept, zone, grain) = (self.kept, self.question.zone.unwrap_or(self.kept), self.question.bucket);
+        let off_by = |start: i64, grain| {
+            let start = Timestamp::from_micros(start);
+            let until_hour = |at: Timestamp| match kept.start(Grain::Hour, at) {
+                hour if hour == at => 0,
+                hour => kept.next(Grain::Hour, hour).since(at),
+            };
+            until_hour(start).max(until_hour(zone.next(grain, start)))
+        };
         let with_runs = self.made.into_iter().filter(|(_, (sum, _))| is_full || sum.tally.runs > 0);
-        with_runs.take(most + 1).map(|(group, (sum, open))| figures(group, &sum, open)).collect()
+        let figures = with_runs.take(most + 1).map(|(group, (sum, open))| {
+            let off_by = group.bucket.zip(grain).map_or(0, |(start, grain)| off_by(start, grain));
+            Ok(Figures { off_by, ..figures(group, &sum, open)? })
+        });
+        figures.collect()
     }
 
     fn group(&self, of: Of, at: Timestamp) -> Group {
@@ -109,5 +122,6 @@ fn figures(group: Group, sum: &Aggregate, mut open: Histogram) -> Result<Figures
         abandoned: sum.abandoned.added().clone(),
         open,
         overdue,
+        off_by: 0,
     })
 }
