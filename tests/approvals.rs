@@ -4,6 +4,7 @@ mod bulk;
 mod comments;
 mod decisions;
 mod delegations;
+mod figures;
 mod impact;
 mod inbox;
 mod policies;

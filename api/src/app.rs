@@ -1,6 +1,7 @@
 //! The operations, one function each: load, `decide()`, transition, guarded write, audit entry, in one transaction.
 
 pub mod access;
+pub mod approval_figures;
 pub mod approvals;
 pub mod board;
 pub mod comments;

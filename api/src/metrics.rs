@@ -59,7 +59,7 @@ impl Metrics {
         make.gauges("sop_build_info", "The version that runs; always 1.", &["version"])?
             .with_label_values(&[env!("CARGO_PKG_VERSION")])
             .set(1);
-        let help = "How long approval requests had waited when a decision came.";
+        let help = "How long after the request was opened each decision came.";
         let approvals = make.histograms("sop_approval_duration_seconds", help, &["decision"], LONG)?;
         for verdict in Verdict::ALL {
             approvals.with_label_values(&[verdict.as_str()]);

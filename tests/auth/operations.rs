@@ -63,6 +63,7 @@ versionsSubmit    hid    yes    hid   no       no       no      hid         no  
 /// Asked of an SOP in review that was never published, and of an execution of a published one.
 const QUERIES: &str = "
 apiTokens         no     no     no    no       no       no      no          yes   no    no
+approvalFigures   no     no     no    no       no       yes     no          no    yes   yes
 approvalRequest   hid    yes    hid   yes      yes      yes     hid         yes   yes   yes
 approvalRequests  hid    yes    hid   yes      yes      yes     hid         yes   yes   yes
 audit             no     no     no    no       no       yes     no          yes   no    yes
@@ -380,6 +381,7 @@ impl Stage {
         let q = |name: &'static str, query: &str, contains: &str| (name, format!("{{ {query} }}"), contains.to_owned());
         vec![
             q("apiTokens", "apiTokens { nodes { name } }", "pager (api)"),
+            q("approvalFigures", "approvalFigures { requests }", "requests"),
             q("approvalRequest", &format!(r#"approvalRequest(id: "{request}") {{ id }}"#), &request),
             q("approvalRequests", "approvalRequests { nodes { id } }", &request),
             q("audit", "audit(first: 100) { nodes { object } }", sop),

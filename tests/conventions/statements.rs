@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::json;
 
 use super::fresh_published;
-use crate::story::{CREATE_TOKEN, CREATE_VERSION, Draft, Place, content, number, place, submit, text, token_terms};
+use crate::acts::delegate;
+use crate::story::{
+    CREATE_TOKEN, CREATE_VERSION, Draft, Place, content, number, person, place, submit, text, token_terms,
+};
 use crate::support::{Client, World, both, respond};
 
 const SOPS: &str = "{ sops(first: 100) { totalCount pageInfo { hasNextPage } nodes { code owner { name } team { name } process { name owner { name } }
@@ -17,6 +20,10 @@ const PLANS: &str =
     baselines { metric } targets { metric state result { share { value } } baseline { takenAt } } } } } } }";
 const REQUESTS: &str = "{ approvalRequests(first: 100) { nodes { state sop { code team { key } } version { label content { title } }
     requestedBy { name } stages { name decisions { person { name } } } currentStage { name } decisions { person { name } } } } }";
+const WAITING: &str = "{ approvalRequests(first: 100) { nodes { waitingFor { name }
+    delegates { person { name } onBehalfOf { name } delegation { id } } } } }";
+const APPROVALS: &str = "{ approvalFigures(groupBy: [SOP, TEAM]) { sop { code owner { name } } team { key } requests
+    stages { name pending time { p50 { value } } } waitedFor { role } } }";
 const PROCESSES: &str =
     "{ processes(first: 100) { nodes { key team { key } owner { name } documented sop { code owner { name } } } } }";
 const OPEN: &str = "{ sops(first: 100) { nodes { openRequest { state stages { name } } } } }";
@@ -94,6 +101,13 @@ both! {
 
     async fn of_approval_requests_do_not_grow_with_the_page(world: World) {
         compare(&world, &[REQUESTS]).await;
+    }
+
+    async fn of_who_is_waited_for_do_not_grow_with_the_page(world: World) {
+        let colleague = world.client(&["viewer"], "dora");
+        let to = person(&colleague).await;
+        delegate(&world.client(&["reviewer"], "rita"), &to, "reviewer").await;
+        compare_for(&world, |place| &place.manager, &[WAITING, APPROVALS]).await;
     }
 
     async fn of_open_requests_do_not_grow_with_the_page(world: World) {

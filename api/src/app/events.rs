@@ -126,7 +126,7 @@ pub(super) async fn open_stage(db: &impl Connection, request: RequestId) -> Resu
 /// Who could decide in the open stage of a request, by a role of their own.
 pub(super) async fn waited_for(db: &impl Connection, request: RequestId, now: Timestamp) -> Result<Vec<PersonId>> {
     let found = waiting::for_requests(db, &[request.0], now).await?;
-    Ok(found.into_iter().flat_map(|(_, people)| people).map(PersonId).collect())
+    Ok(found.into_iter().flat_map(|(_, waiting)| waiting.people).map(PersonId).collect())
 }
 
 /// Who answers for an SOP: its owner, and the managers of its team and of the organisation.

@@ -3,19 +3,39 @@
 use std::collections::BTreeMap;
 
 use sopwith_domain::access::Actor;
-use sopwith_domain::approval::{Candidate, RequestState};
-use sopwith_domain::ids::TeamId;
+use sopwith_domain::approval::{Candidate, Mandate, RequestState};
+use sopwith_domain::ids::{PersonId, TeamId};
 use sopwith_domain::time::Timestamp;
 
 use crate::error::Result;
 use crate::store::approvals::{self, Part, RequestFilter};
-use crate::store::{Connection, Uuid, accounts, people, sops};
+use crate::store::{Connection, Uuid, accounts, delegations, people, sops};
 
-/// Who could decide in the open stage of each of these requests, by a role of their own.
+/// Who is waited for in a request.
+#[derive(Debug, Clone, Default)]
+pub struct Waiting {
+    /// Those who could decide in the open stage by a role of their own.
+    pub people: Vec<Uuid>,
+    /// Those who could in the place of one of them.
+    pub delegates: Vec<Delegate>,
+}
+
+/// Somebody who could decide in another's place.
+#[derive(Debug, Clone, Copy)]
+pub struct Delegate {
+    /// Who.
+    pub person: Uuid,
+    /// In whose place.
+    pub on_behalf_of: Uuid,
+    /// By which delegation.
+    pub delegation: Uuid,
+}
+
+/// Who could decide in the open stage of each of these requests.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn for_requests(db: &impl Connection, requests: &[Uuid], now: Timestamp) -> Result<Vec<(Uuid, Vec<Uuid>)>> {
+pub async fn for_requests(db: &impl Connection, requests: &[Uuid], now: Timestamp) -> Result<Vec<(Uuid, Waiting)>> {
     let rows = approvals::by_ids(db, requests).await?.into_iter().filter(|row| row.closed_at.is_none()).collect();
     let mut found = approvals::read_all(db, rows).await?;
     let sop_ids: Vec<Uuid> = found.iter().map(|(row, _)| row.sop_id).collect();
@@ -23,13 +43,21 @@ pub async fn for_requests(db: &impl Connection, requests: &[Uuid], now: Timestam
         sops::by_ids(db, &sop_ids).await?.into_iter().map(|sop| (sop.id, TeamId(sop.team_id))).collect();
     let roles: Vec<String> = found.iter().filter_map(|(_, r)| r.current().map(|stage| stage.role.clone())).collect();
     let people: Vec<Candidate> = people::candidates(db, &roles, now).await?;
-    let accounts = accounts::of(db, people.iter().map(|c| c.person).collect()).await?;
+    let mandates = delegations::mandates_from(db, &people, &roles, now).await?;
+    let anyone = people.iter().map(|c| c.person).chain(mandates.iter().map(|(to, _)| *to));
+    let accounts = accounts::of(db, anyone.collect()).await?;
     let waiting = found.iter_mut().filter_map(|(row, request)| {
         request.accounts.join(&accounts);
         let team = *teams.get(&row.sop_id)?;
-        Some((row.id, request.waiting_for(&people, team).into_iter().map(|person| person.0).collect()))
+        let people = request.waiting_for(&people, team).into_iter().map(|person| person.0).collect();
+        let delegates = request.delegates(&mandates, team).map(delegate).collect();
+        Some((row.id, Waiting { people, delegates }))
     });
     Ok(waiting.collect())
+}
+
+fn delegate((person, mandate): &(PersonId, Mandate)) -> Delegate {
+    Delegate { person: person.0, on_behalf_of: mandate.from.0, delegation: mandate.delegation.0 }
 }
 
 /// The requests in which an actor can decide now, by a role of their own or in somebody's place.

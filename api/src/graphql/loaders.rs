@@ -13,7 +13,8 @@ use uuid::Uuid;
 use super::error::{Fault, Result};
 use super::types::sop::Sop;
 use crate::app::measurement::{self as measured, Progress};
-use crate::app::{Call, figures, reading, waiting};
+use crate::app::waiting::{self, Waiting};
+use crate::app::{Call, figures, reading};
 use crate::error::Error;
 use crate::store::approvals::{self, DecisionRow, RequestRow, StageRow};
 use crate::store::comments::{self, CommentRow};
@@ -122,7 +123,7 @@ keys! {
     StagesKey(Uuid);
     /// Decisions by request.
     DecisionsKey(Uuid);
-    /// Who could decide in the open stage, by request.
+    /// Who could decide in the open stage, and in whose place, by request.
     WaitingForKey(Uuid);
     /// A policy by id, in use or not.
     PolicyKey(Uuid);
@@ -236,9 +237,9 @@ loaders! {
     DecisionsKey => Vec<DecisionRow>, |db, ids, keys, _call| {
         Ok(grouped(keys, approvals::decisions_of(db, &ids).await?, |d| DecisionsKey(d.request_id)))
     };
-    WaitingForKey => Vec<Uuid>, |db, ids, _keys, call| {
+    WaitingForKey => Waiting, |db, ids, _keys, call| {
         let found = waiting::for_requests(db, &ids, call.now).await?;
-        Ok(found.into_iter().map(|(request, people)| (WaitingForKey(request), people)).collect())
+        Ok(found.into_iter().map(|(request, waiting)| (WaitingForKey(request), waiting)).collect())
     };
     PolicyKey => StoredPolicy, |db, ids, _keys, _call| {
         Ok(policies::by_ids(db, &ids).await?.into_iter().map(|p| (PolicyKey(p.policy.id.0), p)).collect())

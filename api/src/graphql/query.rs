@@ -1,6 +1,7 @@
 //! What can be asked.
 
 mod access;
+mod approval_figures;
 mod approvals;
 mod diagnosis;
 mod funnel;
@@ -28,6 +29,7 @@ pub struct QueryRoot(
     measurement::MeasurementQuery,
     diagnosis::DiagnosisQuery,
     funnel::FunnelQuery,
+    approval_figures::ApprovalFiguresQuery,
 );
 
 /// A typed id; one of another kind names nothing here.

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod approval;
+pub mod approval_figures;
 pub mod audit;
 pub mod comment;
 pub mod comparison;

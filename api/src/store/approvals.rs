@@ -1,6 +1,7 @@
 //! Approval requests, their stages and decisions.
 
 mod lists;
+pub mod passages;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::ExprTrait as _;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Cond;
+use sea_orm::{ExprTrait as _, QueryOrder as _};
 use sopwith_domain::access::Permit;
 use sopwith_domain::approval::{Candidate, Delegation, Mandate};
 use sopwith_domain::ids::{DelegationId, PersonId, TeamId};
@@ -79,6 +79,28 @@ pub async fn mandates(db: &impl Connection, to: PersonId, now: Timestamp) -> Res
     let mandate =
         |row: DelegationRow| holders.get(&PersonId(row.from_id)).and_then(|from| read(row).mandate(from, now));
     Ok(rows.into_iter().filter_map(mandate).collect())
+}
+
+/// What follows from all delegations of these roles, out of everyone who holds one of them: who may decide, and by which
+/// mandate, in the order in which they were made.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn mandates_from(
+    db: &impl Connection,
+    holders: &[Candidate],
+    roles: &[String],
+    now: Timestamp,
+) -> Result<Vec<(PersonId, Mandate)>> {
+    let of_roles = in_force(now).add(delegation::Column::Role.is_in(roles));
+    let given = delegation::Entity::find().filter(of_roles).order_by_asc(delegation::Column::CreatedAt);
+    let given = given.order_by_asc(delegation::Column::Id).all(db).await?;
+    let holders: BTreeMap<PersonId, &Candidate> = holders.iter().map(|holder| (holder.person, holder)).collect();
+    let mandate = |row: DelegationRow| {
+        let (to, given) = (PersonId(row.to_id), read(row));
+        Some((to, given.mandate(holders.get(&given.from)?, now)?))
+    };
+    Ok(given.into_iter().filter_map(mandate).collect())
 }
 
 /// What was stored.

@@ -277,11 +277,15 @@ pub struct SopFilter {
     pub risk: Option<Risk>,
 }
 
-fn condition(visible: &Visibility, filter: &SopFilter) -> Cond {
-    let seen = match visible.drafts {
+/// The SOPs that somebody sees, as a condition on them.
+pub(super) fn seen(visible: &Visibility) -> Cond {
+    match visible.drafts {
         Reach::Organisation => Cond::all(),
         Reach::Teams(_) => Cond::any().add(sop::Column::WasPublished.eq(true)).add(drafts_seen(visible)),
-    };
+    }
+}
+
+fn condition(visible: &Visibility, filter: &SopFilter) -> Cond {
     let states = if filter.states.is_empty() {
         sop::Column::State.ne(SopState::Retired.as_str())
     } else {
@@ -293,7 +297,7 @@ fn condition(visible: &Visibility, filter: &SopFilter) -> Cond {
         filter.process.map(|p| sop::Column::ProcessId.eq(p.0)),
         filter.risk.map(|r| sop::Column::Risk.eq(r.as_str())),
     ];
-    equal.into_iter().flatten().fold(Cond::all().add(seen).add(states), Cond::add)
+    equal.into_iter().flatten().fold(Cond::all().add(seen(visible)).add(states), Cond::add)
 }
 
 /// A page of the SOPs that somebody sees.

@@ -70,7 +70,8 @@ pub struct FiguresFilter {
     to: Option<DateTime>,
 }
 
-fn zone(name: &str) -> std::result::Result<Zone, Refusal> {
+/// A time zone by its name.
+pub(super) fn zone(name: &str) -> std::result::Result<Zone, Refusal> {
     name.parse().map_err(|error: UnknownZone| Refusal::invalid("timeZone", error.to_string()))
 }
 

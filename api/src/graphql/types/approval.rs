@@ -1,23 +1,18 @@
 //! Approval requests, stages and decisions.
 
-use std::sync::Arc;
-
 use async_graphql::{Context, ID, Object};
-use sopwith_domain::ids::{DecisionId, RequestId};
+use sopwith_domain::ids::{DecisionId, DelegationId, RequestId};
 use sopwith_domain::policy as domain;
 
 use super::content::Content;
-use super::delegation::Delegation;
+use super::delegation::{Delegation, delegation};
 use super::people::{Person, person};
 use super::sop::{Sop, sop};
 use super::version::{Version, document, version};
 use super::{ApprovalState, DecisionVia, SignatureMeaning, StageScope, Verdict, stored};
-use crate::app::Call;
-use crate::app::delegations::may_see;
+use crate::app::waiting::Delegate;
 use crate::graphql::error::Result;
-use crate::graphql::loaders::{
-    DecisionsKey, DelegationKey, PersonKey, RequestKey, StagesKey, WaitingForKey, load, load_many,
-};
+use crate::graphql::loaders::{DecisionsKey, PersonKey, RequestKey, StagesKey, WaitingForKey, load, load_many};
 use crate::graphql::scalars::{DateTime, Duration};
 use crate::store::approvals::{DecisionRow, RequestRow, StageRow};
 
@@ -95,12 +90,21 @@ impl ApprovalRequest {
         self.0.requires_resolved_comments
     }
 
-    /// Who could decide in the stage that is open, by a role of their own; empty when the request is closed.
+    /// Who could decide in the stage that is open, by a role of their own; empty when the request is closed. Those to whom
+    /// one of them delegated are in `delegates`.
     #[graphql(complexity = "20 * child_complexity + 20")]
     async fn waiting_for(&self, ctx: &Context<'_>) -> Result<Vec<Person>> {
-        let ids = load(ctx, WaitingForKey(self.0.id)).await?.unwrap_or_default();
+        let ids = load(ctx, WaitingForKey(self.0.id)).await?.unwrap_or_default().people;
         let mut people = load_many(ctx, ids.iter().map(|id| PersonKey(*id)).collect()).await?;
         Ok(ids.into_iter().filter_map(|id| people.remove(&PersonKey(id))).map(Person).collect())
+    }
+
+    /// Who could decide in the stage that is open in the place of one of `waitingFor`, by a delegation that is in force, each
+    /// as often as somebody delegated to them; empty when the request is closed.
+    #[graphql(complexity = "20 * child_complexity + 20")]
+    async fn delegates(&self, ctx: &Context<'_>) -> Result<Vec<ApprovalDelegate>> {
+        let waiting = load(ctx, WaitingForKey(self.0.id)).await?.unwrap_or_default();
+        Ok(waiting.delegates.into_iter().map(ApprovalDelegate).collect())
     }
 
     /// The decisions so far, oldest first; those that were taken back only for who sees drafts.
@@ -124,6 +128,28 @@ async fn decisions(ctx: &Context<'_>, request: &RequestRow) -> Result<impl Itera
     let drafts = sop(ctx, request.sop_id).await?.is_some_and(|sop| sop.sight.drafts);
     let rows = load(ctx, DecisionsKey(request.id)).await?.unwrap_or_default();
     Ok(rows.into_iter().filter(move |row| drafts || row.withdrawn_at.is_none()))
+}
+
+/// Somebody who could decide in another's place. A decision uses up the voices of both.
+pub struct ApprovalDelegate(Delegate);
+
+/// Somebody who could decide in another's place. A decision uses up the voices of both.
+#[Object]
+impl ApprovalDelegate {
+    /// Who.
+    async fn person(&self, ctx: &Context<'_>) -> Result<Option<Person>> {
+        person(ctx, Some(self.0.person)).await
+    }
+
+    /// In whose place.
+    async fn on_behalf_of(&self, ctx: &Context<'_>) -> Result<Option<Person>> {
+        person(ctx, Some(self.0.on_behalf_of)).await
+    }
+
+    /// By which delegation, where you see that.
+    async fn delegation(&self, ctx: &Context<'_>) -> Result<Option<Delegation>> {
+        delegation(ctx, DelegationId(self.0.delegation)).await
+    }
 }
 
 /// A stage of an approval request, as the policy was when it was opened.
@@ -204,8 +230,7 @@ impl Decision {
     /// The delegation that it was taken by, where you see that.
     async fn delegation(&self, ctx: &Context<'_>) -> Result<Option<Delegation>> {
         let Some(id) = self.0.delegation_id else { return Ok(None) };
-        let call = ctx.data_unchecked::<Arc<Call>>();
-        Ok(load(ctx, DelegationKey(id)).await?.filter(|row| may_see(call, row)).map(Delegation))
+        delegation(ctx, DelegationId(id)).await
     }
 
     /// The stage that it was taken in.

@@ -22,7 +22,7 @@ use crate::store::figures as stored;
 
 pub use self::order::FiguresOrder;
 pub use self::shares::{Interval, Rate, Ratio};
-pub use self::times::CompletionTime;
+pub use self::times::{CompletionTime, Percentile};
 
 /// What figures can be grouped by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]

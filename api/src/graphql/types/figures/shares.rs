@@ -18,7 +18,7 @@ fn interval((low, high): (f64, f64)) -> Interval {
     Interval { low, high }
 }
 
-/// A share of runs: never without what it is made of.
+/// A share, such as of runs: never without what it is made of.
 pub struct Ratio(pub domain::Ratio);
 
 impl Ratio {
@@ -28,7 +28,7 @@ impl Ratio {
     }
 }
 
-/// A share of runs: never without what it is made of.
+/// A share, such as of runs: never without what it is made of.
 #[Object]
 impl Ratio {
     /// Those that have the property.

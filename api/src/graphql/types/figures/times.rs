@@ -8,7 +8,7 @@ use sopwith_domain::stats::survival::Incidence;
 use crate::graphql::scalars::{BigInt, Duration};
 use crate::store::figures as stored;
 
-/// A percentile of completion times with its 95 % interval, within 0.6 % of the exact value and in no more than four
+/// A percentile of times with its 95 % interval, within 0.6 % of the exact value and in no more than four
 /// significant digits.
 #[derive(SimpleObject)]
 pub struct Percentile {
@@ -21,7 +21,8 @@ pub struct Percentile {
 }
 
 impl Percentile {
-    fn of(value: f64, low: f64, high: Option<f64>) -> Self {
+    /// Of microseconds.
+    pub fn of(value: f64, low: f64, high: Option<f64>) -> Self {
         let told = |micros| duration(significant(micros));
         Self { value: told(value), low: told(low), high: high.map(told) }
     }
