@@ -16,6 +16,20 @@ pub async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(),
     Ok(())
 }
 
+/// Runs statements as [`run`] does, in which besides `IDENTITY_KEY` stands for the type of a key that counts up by itself,
+/// `BYTES` for that of bytes, and `CLUSTERED` for what keeps the rows of a table in the order of its key, where that can be
+/// had.
+pub async fn run_with_types(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbErr> {
+    let (id, bytes, clustered) = if is_sqlite(manager) {
+        ("integer PRIMARY KEY AUTOINCREMENT", "blob", "WITHOUT ROWID")
+    } else {
+        ("bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "bytea", "")
+    };
+    let fill = |sql: &&str| sql.replace("IDENTITY_KEY", id).replace("BYTES", bytes).replace("CLUSTERED", clustered);
+    let filled: Vec<String> = statements.iter().map(fill).collect();
+    run(manager, &filled.iter().map(String::as_str).collect::<Vec<_>>()).await
+}
+
 /// Whether the database is SQLite.
 pub fn is_sqlite(manager: &SchemaManager<'_>) -> bool {
     manager.get_database_backend() == DbBackend::Sqlite

@@ -3,7 +3,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::dialect::{is_sqlite, run};
+use crate::dialect::{run, run_with_types};
 
 #[derive(Debug, DeriveMigrationName)]
 pub struct Migration;
@@ -12,15 +12,7 @@ pub struct Migration;
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         run(manager, EXECUTION).await?;
-        let (id, bytes, clustered) = if is_sqlite(manager) {
-            ("integer PRIMARY KEY AUTOINCREMENT", "blob", "WITHOUT ROWID")
-        } else {
-            ("bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "bytea", "")
-        };
-        let fill =
-            |table: &&str| table.replace("IDENTITY_KEY", id).replace("BYTES", bytes).replace("CLUSTERED", clustered);
-        let tables: Vec<String> = TABLES.iter().map(fill).collect();
-        run(manager, &tables.iter().map(String::as_str).collect::<Vec<_>>()).await
+        run_with_types(manager, TABLES).await
     }
 }
 

@@ -3,7 +3,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::dialect::{insert_only, is_sqlite, run};
+use crate::dialect::{insert_only, run_with_types};
 
 #[derive(Debug, DeriveMigrationName)]
 pub struct Migration;
@@ -11,15 +11,7 @@ pub struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let (id, bytes, clustered) = if is_sqlite(manager) {
-            ("integer PRIMARY KEY AUTOINCREMENT", "blob", "WITHOUT ROWID")
-        } else {
-            ("bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "bytea", "")
-        };
-        let fill =
-            |table: &&str| table.replace("IDENTITY_KEY", id).replace("BYTES", bytes).replace("CLUSTERED", clustered);
-        let changes: Vec<String> = CHANGES.iter().map(fill).collect();
-        run(manager, &changes.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+        run_with_types(manager, CHANGES).await?;
         insert_only(manager, "execution_expired", &["source", "run_id"]).await?;
         insert_only(manager, "rollup_expired", &["id"]).await
     }
