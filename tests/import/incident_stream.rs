@@ -91,24 +91,19 @@ impl Row {
     }
 }
 
-/// The first row and the last of each incident, as events: how it began, and how it ended. All rows would take minutes
-/// on each database, and what they add are more corrections of the same kind.
+/// All rows of all incidents, as events: each says how its incident stood then.
 fn events(csv: &Path) -> Vec<Value> {
     let mut incidents: BTreeMap<String, Vec<Row>> = BTreeMap::new();
     for row in csv::Reader::from_path(csv).unwrap().into_deserialize() {
         let row: Row = row.unwrap();
         incidents.entry(row.number.clone()).or_default().push(row);
     }
-    let mut events = Vec::new();
+    // Rows that are equal in this stay in the order of the file.
     for rows in incidents.values_mut() {
-        // Rows that are equal in this stay in the order of the file.
         rows.sort_by_cached_key(|row| (row.sys_mod_count, instant(&row.sys_updated_at)));
-        let last = rows.len() - 1;
-        events.extend(
-            rows.iter().enumerate().filter(|(place, _)| [0, last].contains(place)).map(|(place, row)| row.event(place)),
-        );
     }
-    events
+    let places = incidents.values().flat_map(|rows| rows.iter().enumerate());
+    places.map(|(place, row)| row.event(place)).collect()
 }
 
 /// A batch under way.
