@@ -69,8 +69,8 @@ impl<K: Clone + Eq + Hash, M> Groups<K, M> {
         self.lock().get_mut(kin).filter(waits).map(Group::go)
     }
 
-    /// Serves a group, and those that formed meanwhile. Should that be given up, or panic, so are those who wait: they are
-    /// dropped, and the next to come is served.
+    /// Serves a group, and those that formed meanwhile. Should that be given up, or panic, those who wait are left to another
+    /// who serves their kin. Where there is none they are given up as well: they are dropped, and the next to come is served.
     pub async fn serve<F: Future<Output = ()>>(&self, kin: &K, first: Vec<M>, each: impl Fn(Vec<M>) -> F) {
         let mut serving = Serving { groups: self, kin, is_done: false };
         let mut group = Some(first);
@@ -116,14 +116,14 @@ impl<K: Eq + Hash, M> Drop for Serving<'_, K, M> {
             return;
         }
         let mut groups = self.groups.lock();
-        let given_up = groups.get_mut(self.kin).map(|group| {
+        let is_last = groups.get_mut(self.kin).is_some_and(|group| {
             group.served -= 1;
-            (group.served == 0, take(&mut group.waiting))
+            group.served == 0
         });
-        if given_up.as_ref().is_some_and(|(is_last, _)| *is_last) {
-            groups.remove(self.kin);
-        }
+        let given_up = if is_last { groups.remove(self.kin) } else { None };
+        // Not while the lock is held: what dropping them does is theirs.
         drop(groups);
+        drop(given_up);
     }
 }
 
@@ -185,5 +185,20 @@ mod tests {
         assert!(served.await.is_err());
         assert!(groups.lock().is_empty());
         assert_eq!(groups.join(&"a", 1, 3), Turn::Serve(vec![3]), "the next to come waits for nobody");
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_is_left_to_another_who_serves_when_one_panics() {
+        let groups = std::sync::Arc::new(Groups::default());
+        let Turn::Serve(first) = groups.join(&"a", 1, 1) else { panic!("the first is served") };
+        assert_eq!(groups.join(&"a", ENOUGH, 2), Turn::Serve(vec![2]));
+        assert_eq!(groups.join(&"a", ENOUGH - 1, 3), Turn::Wait(0));
+        let serving = std::sync::Arc::clone(&groups);
+        let served = tokio::spawn(async move { serving.serve(&"a", first, async |_| panic!("it went wrong")).await });
+        assert!(served.await.is_err());
+        assert_eq!(groups.next(&"a"), Some(vec![3]), "by the one who is left");
+        assert_eq!(groups.join(&"a", ENOUGH - 1, 4), Turn::Wait(1), "and those who went do not count");
+        assert_eq!((groups.next(&"a"), groups.next(&"a")), (Some(vec![4]), None));
+        assert!(groups.lock().is_empty());
     }
 }
