@@ -116,8 +116,8 @@ pub async fn write(db: &impl Connection, _permit: &Permit, zone: Zone, batch: &B
         return Ok(Vec::new());
     }
     let (may_be_deleted, mut deleted) = (rollups::append(db, zone, &delta).await?, Vec::new());
-    for rows in new.chunks(ROWS).filter(|_| may_be_deleted) {
-        deleted.append(&mut expire::deleted(db, rows).await?);
+    for portion in portions(db, new.len(), ROWS).filter(|_| may_be_deleted) {
+        deleted.append(&mut expire::deleted(db, &new[portion]).await?);
     }
     Ok(deleted)
 }
