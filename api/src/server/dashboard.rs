@@ -147,7 +147,7 @@ async fn show(edge: Arc<Edge>, visit: Visit, person: Arc<OnceLock<PersonId>>) ->
     // Rows of a table are no place for it.
     let insight = match visit.form {
         Form::Csv => None,
-        Form::Page | Form::Json => board::insight(&call, &board, PATIENCE.min(edge.deadline / 2)).await?,
+        Form::Page | Form::Json => board::insight(&call, &board, PATIENCE.min(edge.deadline / 2)).await,
     };
     let view =
         view::View { place: &visit.place, wanted: &wanted, asked: &asked, board: &board, insight: insight.as_ref() };

@@ -32,7 +32,7 @@ const RESPONSES: u64 = 20;
 pub enum Waited<T> {
     /// It is there.
     Known(T),
-    /// It takes longer than a page waits, or there is no place for it now.
+    /// It takes longer than a page waits, there is no place for it now, or it failed.
     Unknown,
 }
 
@@ -84,14 +84,11 @@ impl Chosen {
 
 /// What is said of the SOP of a page, each part waited for so long at most; nothing where no version is in force, and for
 /// who does not read its figures.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn insight(call: &Call, board: &Board, patience: Duration) -> Result<Option<Insight>> {
-    let Some(subject) = &board.subject else { return Ok(None) };
-    let Some(in_force) = subject.in_force() else { return Ok(None) };
+pub async fn insight(call: &Call, board: &Board, patience: Duration) -> Option<Insight> {
+    let subject = board.subject.as_ref()?;
+    let in_force = subject.in_force()?;
     if !reads_figures(&call.actor, &subject.sop) {
-        return Ok(None);
+        return None;
     }
     let version = VersionId(in_force.id);
     let (asked, of) = (call.clone(), subject.clone());
@@ -99,8 +96,8 @@ pub async fn insight(call: &Call, board: &Board, patience: Duration) -> Result<O
     let asked = call.clone();
     let comparison = waited(patience, async move { comparison::of_version(&asked, version).await });
     // A version may have been taken out of force meanwhile; then there is nothing to say of it.
-    let (Some(diagnosis), Some(comparison)) = tokio::join!(diagnosis, comparison) else { return Ok(None) };
-    Ok(Some(Insight { diagnosis, comparison }))
+    let (diagnosis, comparison) = tokio::join!(diagnosis, comparison);
+    Some(Insight { diagnosis: diagnosis?, comparison: comparison? })
 }
 
 /// What comes of work that a page waits for. It goes on when nobody waits any more, since the database would too, and holds
