@@ -12,6 +12,7 @@ mod funnel;
 mod group;
 mod lock;
 mod order;
+mod queue;
 mod ranking;
 mod reach;
 mod retention;

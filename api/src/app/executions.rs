@@ -133,12 +133,16 @@ fn permit(call: &Call) -> Result<Permit> {
 /// When the database does not answer; nothing of any was taken then.
 pub async fn record(batches: &[Admitted]) -> Result<Vec<Vec<Answer>>> {
     let Some(first) = batches.first() else { return Ok(Vec::new()) };
-    let (mut expired, mut tries) = (BTreeSet::new(), 0);
+    let items: Vec<Item> = batches.iter().flat_map(Item::of).collect();
+    let (mut expired, mut met_another) = (BTreeSet::new(), false);
     loop {
+        let mut tries = 0;
         let attempt = || {
             tries += 1;
-            // Whoever met another on the way goes alone the next time, so that there is no third.
-            record_once(first, batches, &expired, tries > 1)
+            // Whoever met another on the way goes alone from then on, so that there is no third. Who found runs that were
+            // deleted met nobody.
+            met_another |= tries > 1;
+            record_once(first, batches, &items, &expired, met_another)
         };
         match retry(attempt).await? {
             Recorded::All(answers) => return Ok(answers),
@@ -177,12 +181,12 @@ impl<'a> Item<'a> {
 async fn record_once(
     first: &Admitted,
     batches: &[Admitted],
+    all: &[Item<'_>],
     expired: &BTreeSet<String>,
     alone: bool,
 ) -> Result<Recorded> {
     let permit = permit(&first.call)?;
     let (store, BatchInput { source, mode, .. }) = (&first.call.store, &first.batch);
-    let all: Vec<Item> = batches.iter().flat_map(Item::of).collect();
     // Nothing is looked up for those that are not fit to be taken.
     let fit: Vec<&Report> = all.iter().filter(|s| s.report.check(s.by.call.now).is_ok()).map(|s| &s.report).collect();
     let run_ids: Vec<&str> = fit.iter().map(|report| report.run_id.as_str()).collect();
