@@ -21,13 +21,14 @@ mod strain;
 mod versions;
 mod wire;
 
+pub use forms::{begin, somebody_waits};
 pub use lock::Lock;
 
 use chrono::{DateTime, Datelike as _, Months, NaiveTime, Utc};
 use serde_json::{Value, json};
 
 use crate::story::RECORD;
-use crate::support::{Client, World, token};
+use crate::support::{Backend, Client, World, token};
 
 /// A program that reports executions.
 #[derive(Clone)]
@@ -125,6 +126,30 @@ pub fn with<'a>(mut item: Value, fields: impl IntoIterator<Item = (&'a str, Valu
         item[name] = value;
     }
     item
+}
+
+/// Has each run so many times more, with its steps, under ids of chance. Roll-ups know nothing of them.
+pub async fn multiply(world: &World, times: u32) {
+    let id = match world.backend {
+        Backend::Sqlite => "randomblob(16)",
+        Backend::Postgres => "gen_random_uuid()",
+    };
+    let numbers = format!("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {times})");
+    let columns = "mode, process_id, sop_id, version_id, version_source, team_id, actor_id, started_at, finished_at, \
+        occurred_at, received_at, clock_lead, outcome, adherence, errors, rework, violations, satisfaction, \
+        satisfaction_by, attributes, facts";
+    let runs = format!(
+        "{numbers} INSERT INTO execution (id, source, run_id, {columns}) \
+         SELECT {id}, source, run_id || '-' || i, {columns} FROM execution CROSS JOIN n"
+    );
+    let columns = "key, attempt, step.started_at, step.finished_at, status";
+    let steps = format!(
+        "{numbers} INSERT INTO execution_step (execution_id, key, attempt, started_at, finished_at, status) \
+         SELECT copy.id, {columns} FROM execution_step AS step JOIN execution AS one ON one.id = step.execution_id \
+            CROSS JOIN n JOIN execution AS copy ON copy.source = one.source AND copy.run_id = one.run_id || '-' || i"
+    );
+    world.execute(&runs).await;
+    world.execute(&steps).await;
 }
 
 /// Waits until every change is in the roll-ups.

@@ -6,7 +6,7 @@ use chrono::{DateTime, Duration, TimeZone as _, Utc};
 use serde_json::{Value, json};
 
 use super::figures::micros;
-use super::{Reporter, everyone, step};
+use super::{Reporter, everyone, multiply, step};
 use crate::story::{CREATE_TEAM, CREATE_VERSION, Draft, Place, content, number, place, publish, published, text};
 use crate::support::{Dice, World, both};
 
@@ -179,6 +179,39 @@ both! {
         // The other version by its own.
         let ask = json!({"version": later.version, "filter": filter});
         assert_eq!(everyone(&world).ok(FUNNEL, ask).await["stepFunnel"]["runs"], json!(1));
+    }
+
+    async fn of_very_many_runs_a_funnel_tells_by_a_part_of_them(world: World) {
+        let place = place(&world).await;
+        let made = published(&place, "Reset a password").await;
+        let at = Utc.with_ymd_and_hms(2024, 5, 1, 10, 0, 0).unwrap();
+        // Of eight, one tells of no step. The others take 1 to 7 minutes for the first, and three of them fail in the second.
+        let attempts = |n: i64| -> Vec<Attempt> {
+            let first = ("identify", 1, "DONE", Some(at), Some(at + Duration::minutes(n)));
+            vec![first, ("reset", 1, if n <= 3 { "FAILED" } else { "DONE" }, None, None)]
+        };
+        let told = |n| if n == 0 { Vec::new() } else { attempts(n) };
+        let items: Vec<Value> = (0..8).map(|n| item(&format!("r{n}"), &made, "1.0", at, &told(n))).collect();
+        Reporter::new(&world, "tickets").create("BACKFILL", &items).await;
+        multiply(&world, 2_199).await;
+
+        let ask = json!({"version": made.version, "filter": {"from": at.to_rfc3339(), "to": (at + Duration::days(1)).to_rfc3339()}});
+        let seen = place.manager.ok(FUNNEL, ask.clone()).await["stepFunnel"].take();
+        let (read, with_steps) = (number(&seen["runsRead"]), &seen["runsWithSteps"]);
+        assert_eq!(seen["runs"], 8 * 2_200, "all are counted: {seen}");
+        assert!((14_000..16_000).contains(&read), "{seen}");
+        assert_eq!(with_steps["denominator"], read);
+        let with_steps = number(&with_steps["numerator"]);
+        assert!((8 * with_steps - 7 * read).abs() < read / 10, "seven in eight, in any part: {seen}");
+        let (identify, reset) = (&seen["steps"][0], &seen["steps"][1]);
+        for step in [identify, reset] {
+            assert_eq!(step["reached"], json!({"numerator": with_steps, "denominator": with_steps}));
+        }
+        let failed = number(&reset["failed"]["numerator"]);
+        assert!((7 * failed - 3 * with_steps).abs() < with_steps / 10, "three in seven, in any part: {seen}");
+        assert_eq!(json!([reset["failed"]["denominator"], identify["time"]["runs"]]), json!([with_steps, with_steps]));
+        assert_eq!(micros(identify["time"]["median"]["value"].as_str().unwrap()), 240_000_000);
+        assert_eq!(place.manager.ok(FUNNEL, ask).await["stepFunnel"], seen, "it is the same part each time");
     }
 
     async fn a_funnel_tells_of_the_runs_that_somebody_reads(world: World) {

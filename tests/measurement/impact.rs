@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{Measured, Runs, instant};
-use crate::executions::{everyone, months_ago};
+use crate::executions::{everyone, months_ago, multiply};
 use crate::story::{CREATE_VERSION, Draft, content, number, place, publish, text};
-use crate::support::{Backend, World, both, literal};
+use crate::support::{World, both, literal};
 
 /// In force for 45 days: learnt until day 38, and judged 3 days ago by runs that started until day 10.
 const SINCE: i64 = 45;
@@ -183,16 +183,7 @@ both! {
     async fn of_very_many_runs_is_told_by_a_part_of_them(world: World) {
         let place = place(&world).await;
         let measured = first(&world, &place, "restore", SINCE, BEFORE, AFTER).await;
-        // Each run 70 times, under ids of chance.
-        let (id, series) = match world.backend {
-            Backend::Sqlite => ("randomblob(16)", "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 70) SELECT i FROM n)"),
-            Backend::Postgres => ("gen_random_uuid()", "(SELECT generate_series(1, 70) AS i)"),
-        };
-        let columns = "mode, process_id, sop_id, version_id, version_source, team_id, actor_id, started_at, finished_at, \
-            occurred_at, received_at, clock_lead, outcome, adherence, errors, rework, violations, satisfaction, \
-            satisfaction_by, attributes, facts";
-        world.execute(&format!("INSERT INTO execution (id, source, run_id, {columns}) \
-            SELECT {id}, source, run_id || '-' || i, {columns} FROM execution, {series} AS copies")).await;
+        multiply(&world, 70).await;
         let found = measured.impact(&place.manager, &measured.draft.version).await;
         assert_eq!((number(&found["before"]["runs"]), number(&found["after"]["runs"])), (240 * 71, 240 * 71), "{found}");
         let before = &found["errorRate"]["before"];
