@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 
 use crate::bad_input::dump::Dump;
+use crate::executions::somebody_waits;
 use crate::story::{
     CREATE_GRANT, CREATE_PROCESS, CREATE_SOP, CREATE_TEAM, CREATE_TOKEN, HAND_OVER, RECORD, REVOKE_TOKEN, content,
     draft, from_now, person, place, text, token_terms,
@@ -333,6 +334,44 @@ both! {
                 None => drop(assert_unauthenticated(&answer)),
             }
         }
+    }
+
+    async fn are_looked_up_beside_one_whose_look_up_hangs(world: World) {
+        // Nothing keeps a reader of SQLite waiting.
+        if world.backend == Backend::Sqlite {
+            return;
+        }
+        let place = place(&world).await;
+        let of = async |name: &str| make(&place.admin, token_terms(name, &["FIGURES_READ"])).await;
+        let (slow, good, gone) = (of("slow").await, of("good").await, of("gone").await);
+        revoke(&place.admin, &gone).await;
+        // Whoever reads the row of the slow one waits for a lock; the cost has it asked last, of rows that are asked for.
+        world.execute("CREATE FUNCTION let_go(text) RETURNS boolean LANGUAGE plpgsql COST 1000000 AS
+            $$ BEGIN IF $1 = 'slow' THEN PERFORM pg_advisory_xact_lock_shared(77); END IF; RETURN true; END $$").await;
+        let blocker = connect(world.db.url()).await.unwrap();
+        let held = blocker.begin().await.unwrap();
+        held.execute_unprepared("SELECT pg_advisory_xact_lock(77)").await.unwrap();
+        world.execute("ALTER TABLE api_token RENAME TO api_token_kept").await;
+        world.execute("CREATE VIEW api_token AS SELECT * FROM api_token_kept WHERE let_go(source)").await;
+
+        let hanging = { let who = slow.client.clone(); tokio::spawn(async move { who.send(ME, json!({})).await }) };
+        somebody_waits(&world).await;
+        let mut asking = JoinSet::new();
+        for n in 0..24 {
+            let (who, is_good) = if n % 2 == 0 { (good.client.clone(), true) } else { (gone.client.clone(), false) };
+            asking.spawn(async move { (who.send(ME, json!({})).await, is_good) });
+        }
+        for (answer, is_good) in asking.join_all().await {
+            if is_good {
+                assert_eq!(answer.body["data"]["me"]["source"], "good", "{answer:?}");
+            } else {
+                assert_unauthenticated(&answer);
+            }
+        }
+        assert!(!hanging.is_finished(), "the others passed it");
+        held.rollback().await.unwrap();
+        let answer = hanging.await.unwrap();
+        assert_eq!(answer.body["data"]["me"]["source"], "slow", "{answer:?}");
     }
 
     async fn are_told_to_come_again_while_they_cannot_be_looked_up(world: World) {
