@@ -136,6 +136,23 @@ both! {
         assert!(line["person"].is_string());
     }
 
+    async fn figures_that_are_kept_in_another_form_are_not_shown(world: World) {
+        let shown = Shown::make(&world).await;
+        let visitor = Visitor::signed_in(&world, &shown.place.manager.token).await;
+        let of_sop = format!("/dashboard/sops/{}", shown.sop.code);
+        let rebuilt = world.command_with(&["rollup", "rebuild"], &[("SOPWITH_TIME_ZONE", "Asia/Kolkata")]).await;
+        assert!(rebuilt.status.success(), "{rebuilt:?}");
+        for path in ["/dashboard", "/dashboard.json", "/dashboard.csv", &of_sop] {
+            let answer = visitor.get(path).await;
+            let page = answer.body.as_str().unwrap();
+            assert_eq!(answer.status, 503, "{path}: {page}");
+            assert!(page.contains("Figures are kept in another form") && page.contains("has to start it anew"), "{page}");
+            assert!(!answer.headers.contains_key("retry-after"), "to come again is of no use: {answer:?}");
+            let line = world.server.log_entry(|e| e["path"] == path && e["status"] == 503).await;
+            assert_eq!(line["codes"], "UNAVAILABLE");
+        }
+    }
+
     async fn nothing_that_anyone_wrote_is_obeyed(world: World) {
         const ATTACK: &str = "=HYPERLINK(\"http://evil\")\"'><script>alert(1)</script></title></style><!--";
         let place = place(&world).await;
