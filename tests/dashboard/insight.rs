@@ -1,11 +1,14 @@
 //! What the page of an SOP says beside its figures: what ails it, what was decided, and whether its version did better.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::Visitor;
+use crate::executions::begin;
 use crate::measurement::{Measured, Runs};
 use crate::story::{ANSWER_DIAGNOSIS, Place, draft, place};
-use crate::support::{World, both};
+use crate::support::{Backend, World, both, run};
 
 const DIAGNOSIS: &str = "query($id: ID!) { diagnosis(sopId: $id) { state runs people adoption { numerator denominator }
     findings { kind summary stepKey threshold proposes figures { of share { numerator denominator } interval { low high } } } } }";
@@ -61,6 +64,51 @@ fn plain(page: &str) -> String {
         }
     }
     text
+}
+
+const NOT_WORKED_OUT: &str = "It could not be worked out while this page waited";
+const NOT_COMPARED: &str = "It could not be compared while this page waited";
+
+/// On PostgreSQL, since nothing keeps a reader of SQLite waiting.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_waits_so_long_and_where_there_is_no_place_not_at_all() {
+    run(Backend::Postgres, |mut world| async move {
+        // A page waits for half of that.
+        world.restart_with(&[("SOPWITH_REQUEST_TIMEOUT_SECONDS", "6")]).await;
+        let place = place(&world).await;
+        let measured = shown(&world, &place, "restore", SINCE, 10).await;
+        let visitor = Visitor::signed_in(&world, &place.manager.token).await;
+        let path = format!("/dashboard/sops/{}", measured.draft.code);
+        let timed = async || {
+            let began = Instant::now();
+            let page = visitor.page(&path).await;
+            (
+                page.contains(NOT_WORKED_OUT) && page.contains(NOT_COMPARED) && page.contains("Over time"),
+                began.elapsed(),
+            )
+        };
+        let held =
+            begin(&world, "", "BEGIN; LOCK TABLE diagnosis_response, measurement_plan IN ACCESS EXCLUSIVE MODE").await;
+        // Each takes two of four places, which are kept for as long as the database is at it.
+        for (is_without, took) in <[_; 2]>::from(tokio::join!(timed(), timed())) {
+            assert!(is_without && took >= Duration::from_secs(3), "{took:?}");
+        }
+        let (is_without, took) = timed().await;
+        assert!(is_without && took < Duration::from_millis(2_500), "{took:?}");
+        held.close().await.unwrap();
+        for _ in 0..100 {
+            if !timed().await.0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let page = visitor.page(&path).await;
+        assert!(
+            page.contains("A step gives trouble") && page.contains("Likely better"),
+            "places are free again: {page}"
+        );
+    })
+    .await;
 }
 
 both! {
@@ -137,6 +185,26 @@ both! {
                 assert!(!compared.contains(direction), "{key}: {direction}: {compared}");
             }
         }
+    }
+
+    async fn a_page_is_shown_without_what_went_wrong(world: World) {
+        let place = place(&world).await;
+        let measured = shown(&world, &place, "restore", SINCE, 10).await;
+        let visitor = Visitor::signed_in(&world, &place.manager.token).await;
+        let path = format!("/dashboard/sops/{}", measured.draft.code);
+        for (table, compared) in [("diagnosis_response", true), ("measurement_plan", false)] {
+            world.execute(&format!("ALTER TABLE {table} RENAME TO away")).await;
+            let (page, told) = (visitor.page(&path).await, visitor.numbers(&format!("{path}.json")).await);
+            world.execute(&format!("ALTER TABLE away RENAME TO {table}")).await;
+            assert_eq!((told.get("diagnosis"), told["comparison"].is_object()), (Some(&Value::Null), compared), "{table}: {told}");
+            assert_eq!((page.contains(NOT_WORKED_OUT), page.contains(NOT_COMPARED)), (true, !compared), "{table}: {page}");
+            assert_eq!(told["total"]["runs"], 240, "the figures are there");
+            assert!(page.contains("Over time") && !page.contains(table), "{page}");
+            let logged = world.server.log_entry(|line| line["reason"].as_str().is_some_and(|reason| reason.contains(table))).await;
+            assert_eq!(logged["message"], "a page of figures is shown without what ails the SOP");
+        }
+        let page = visitor.page(&path).await;
+        assert!(page.contains("A step gives trouble") && page.contains("Likely better"), "{page}");
     }
 
     async fn it_is_there_for_who_reads_the_figures_only(world: World) {
