@@ -21,9 +21,13 @@ pub async fn measure(site: &mut Site, arguments: &Arguments) {
     for way in [Way::Lines, Way::GraphQL] {
         batches(site, arguments.ingest.div_ceil(ROUNDS), way).await;
     }
-    let together = singles(site, arguments.seconds, "together").await;
+    let (together, sent) = singles(site, arguments.seconds, "together").await;
+    let alone = raw::Way { batch: 1, connections: SINGLE_CLIENTS };
+    let beside = sent as f64 / raw::insert(site, "together", sent, alone).await;
+    let what = format!("single mutations per second by {SINGLE_CLIENTS} clients, beside the rows alone, a commit each");
+    line(&what, &digits(together), &digits(beside), together / beside, Must::Nothing);
     site.restart(Some(("SOPWITH_INGEST__GROUP_MILLISECONDS", "0"))).await;
-    let apart = singles(site, arguments.seconds, "apart").await;
+    let (apart, _) = singles(site, arguments.seconds, "apart").await;
     site.restart(None).await;
     let what = format!("single mutations per second by {SINGLE_CLIENTS} clients, beside one commit each");
     line(&what, &digits(together), &digits(apart), together / apart, Must::AtLeast(10.0));
@@ -41,7 +45,8 @@ async fn batches(site: &Site, each: u64, way: Way) {
         site.compacted().await;
         until += began.elapsed().as_secs_f64();
         cpu += site.work().cpu() - before;
-        beside += raw::insert(site, &series, each).await;
+        let way = raw::Way { batch: BATCH, connections: CLIENTS };
+        beside += raw::insert(site, &series, each, way).await;
     }
     let total = (each * ROUNDS) as f64;
     let (here, beside) = (total / here, total / beside);
@@ -75,8 +80,8 @@ pub async fn send(site: &Site, way: Way, bodies: Vec<(Vec<u8>, usize)>) -> f64 {
     began.elapsed().as_secs_f64()
 }
 
-/// Single mutations in a second; and what each costs.
-async fn singles(site: &Site, seconds: u64, series: &str) -> f64 {
+/// Single mutations in a second, and how many were sent; tells what each costs.
+async fn singles(site: &Site, seconds: u64, series: &str) -> (f64, u64) {
     let (before, began, limit) = (site.work().cpu(), Instant::now(), Duration::from_secs(seconds));
     let mut clients = JoinSet::new();
     for client in 0..SINGLE_CLIENTS {
@@ -97,5 +102,5 @@ async fn singles(site: &Site, seconds: u64, series: &str) -> f64 {
     let cpu = format!("{} µs", digits((site.work().cpu() - before) / sent as f64 * 1e6));
     let time = format!("{} µs", digits(took / sent as f64 * 1e6));
     line(&format!("single mutations {series}: CPU of each; and time"), &cpu, &time, 0.0, Must::Nothing);
-    sent as f64 / took
+    (sent as f64 / took, sent)
 }
