@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::{Reporter, from_now};
+use crate::dashboard::Visitor;
 use crate::story::{draft, place, process, published, submit};
-use crate::support::{Response, World, both, installed, respond};
+use crate::support::{Backend, Response, World, both, installed, respond};
 
 const TOKEN: &str = "a token for the metrics of the domain";
 
@@ -106,6 +108,48 @@ both! {
         ]);
         assert!(series["sop_db_pool_acquire_duration_seconds_count"] > 10.0, "every statement takes a connection");
         lint("/metrics", &page);
+    }
+
+    async fn sops_beyond_the_most_used_share_a_series(world: World) {
+        let mut world = world;
+        world.restart_with(&[("SOPWITH_METRICS_TOKEN", TOKEN)]).await;
+        let place = place(&world).await;
+        let sop = published(&place, "Reset a password").await.code;
+        let reporter = Reporter::new(&world, "tickets");
+        reporter.create("LIVE", &now(&sop)).await;
+        while world.query_i64("SELECT COUNT(*) FROM rollup_delta").await > 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        // As many runs of each of 2,499 others, past the API.
+        let id = |n: &str| match world.backend {
+            Backend::Sqlite => format!("unhex(printf('%032x', {n}))"),
+            Backend::Postgres => format!("CAST(lpad(to_hex({n}), 32, '0') AS uuid)"),
+        };
+        let (each, of) = ("WITH RECURSIVE each (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM each WHERE n < 2499)", id("n"));
+        let columns = "title, process_id, team_id, owner_id, risk, review_cadence_months, was_published, revision, created_at, updated_at";
+        world.execute(&format!("INSERT INTO sop (id, code, state, {columns}) {each} SELECT {of}, 'OLD-' || n, 'RETIRED', {columns} FROM each CROSS JOIN sop")).await;
+        for (scope, series) in [("VERSION", id("n")), ("KEY", id("n + 10000"))] {
+            world.execute(&format!("INSERT INTO rollup_series (id, scope, process_id, sop_id) {each} SELECT {series}, '{scope}', (SELECT id FROM process LIMIT 1), {of} FROM each")).await;
+            world.execute(&format!("INSERT INTO rollup (series_id, grain, start_at, tally, completed, abandoned) {each} SELECT {series}, grain, start_at, tally, completed, abandoned \
+                FROM each CROSS JOIN rollup WHERE series_id IN (SELECT s.id FROM rollup_series s JOIN sop ON sop.id = s.sop_id WHERE scope = '{scope}' AND code = '{sop}')")).await;
+        }
+        // One more makes it the most used.
+        reporter.create("LIVE", &[json!({"eventId": "more", "runId": "more", "sop": sop, "adherence": "FOLLOWED", "startedAt": from_now(-60)})]).await;
+
+        let page = page(&world, "/metrics/domain", Some(TOKEN)).await;
+        let series = series(&page);
+        let followed = |of: &str| format!(r#"sop_procedure_executions{{sop="{of}",window="30d",adherence="FOLLOWED"}}"#);
+        expect(&series, &[(&followed(&sop), 4.0), (&followed("OLD-1"), 3.0), (&followed("other"), 3.0 * 2_300.0),
+            (r#"sop_procedure_error_runs{sop="other",window="30d"}"#, 2_300.0)]);
+        for (name, many) in [("sop_procedure_executions", 4 * 201), ("sop_procedure_error_runs", 201), ("sop_procedure_info", 200)] {
+            assert_eq!(series.keys().filter(|key| key.starts_with(&format!("{name}{{"))).count(), many, "{name}");
+        }
+        lint("/metrics/domain", &page);
+        // Nor are they too many for whoever looks at the overview.
+        let visitor = Visitor::signed_in(&world, &place.manager.token).await;
+        let overview = visitor.get("/dashboard").await;
+        assert_eq!(overview.status, 200);
+        assert!(overview.body.as_str().unwrap().contains("The first 100 of 2500"));
     }
 
     async fn metrics_of_the_domain_need_their_token_and_are_right(world: World) {

@@ -216,7 +216,7 @@ async fn gather(call: &Call, asking: Asking, by: Dimension) -> Result<Board> {
     let over_time = Question { bucket: Some(asking.bucket), ..question.clone() };
     let side_by_side = Question { by: BTreeSet::from([by]), ..question };
     let series = figures::answer(call, &over_time).await?;
-    let parts = figures::answer(call, &side_by_side).await?.into_iter().map(|figures| (Part::None, figures)).collect();
+    let parts = figures::many(call, side_by_side).await?.into_iter().map(|figures| (Part::None, figures)).collect();
     let Asking { process, team, .. } = asking;
     Ok(Board { process, team, subject: None, total, series, parts })
 }

@@ -33,13 +33,20 @@ pub async fn answer(call: &Call, question: &Question) -> Result<Vec<Figures>> {
     bounded(gather(call, question).await?, MAX_GROUPS)
 }
 
+/// The figures that are asked for, up to [`MAX_RANKED`] of them, for what shows no more than a part at a time.
+///
+/// # Errors
+/// As [`answer`].
+pub async fn many(call: &Call, question: Question) -> Result<Vec<Figures>> {
+    bounded(gather(call, &Question { ranked: true, ..question }).await?, MAX_RANKED)
+}
+
 /// The figures that are asked for in an order of their own, at most the first so many.
 ///
 /// # Errors
 /// As [`answer`].
 pub async fn ranked(call: &Call, question: Question, order: Order, first: Option<usize>) -> Result<Vec<Figures>> {
-    let question = Question { ranked: true, ..question };
-    let mut figures = order.apply(bounded(gather(call, &question).await?, MAX_RANKED)?);
+    let mut figures = order.apply(many(call, question).await?);
     figures.truncate(first.unwrap_or(usize::MAX));
     bounded(figures, MAX_GROUPS)
 }

@@ -9,7 +9,7 @@ use sopwith_domain::time::Timestamp;
 use super::super::family::{Family, float};
 use super::{WINDOW_LABEL, compute, set_adherence};
 use crate::error::Result;
-use crate::store::figures::{Dimension, Figures, MAX_GROUPS, Question};
+use crate::store::figures::{Dimension, Figures, MAX_RANKED, Question};
 use crate::store::page::Window;
 use crate::store::sops::{self, SopFilter, SopOrder, SopRow};
 use crate::store::{Store, Uuid, teams};
@@ -18,14 +18,14 @@ const MOST: usize = 200;
 const OTHERS: &str = "other";
 
 pub async fn gather(store: &Store, now: Timestamp) -> Result<Vec<Family>> {
-    let question = Question { by: BTreeSet::from([Dimension::Sop]), ..Question::default() };
+    let question = Question { by: BTreeSet::from([Dimension::Sop]), ranked: true, ..Question::default() };
     let mut figures = compute(store, now, question).await?;
-    // Runs of processes without an SOP belong to none.
-    figures.retain(|of| of.group.sop.is_some());
-    if figures.len() >= MAX_GROUPS {
-        tracing::warn!("more than {MAX_GROUPS} SOPs have runs: their own series are left out");
+    if figures.len() > MAX_RANKED {
+        tracing::warn!("more than {MAX_RANKED} SOPs have runs: their own series are left out");
         return Ok(Vec::new());
     }
+    // Runs of processes without an SOP belong to none.
+    figures.retain(|of| of.group.sop.is_some());
     figures.sort_by_key(|of| (std::cmp::Reverse(of.tally.runs), of.group.sop));
     let others = if figures.len() > MOST { Some(together(figures.split_off(MOST))?) } else { None };
     let mut figures: BTreeMap<Uuid, Figures> = figures.into_iter().filter_map(|of| Some((of.group.sop?, of))).collect();
