@@ -18,7 +18,7 @@ use crate::story::{
 use crate::support::{Client, World, both, respond};
 
 /// All entries that somebody reads, oldest first.
-async fn entries(who: &Client, filter: Value) -> Vec<Value> {
+pub async fn entries(who: &Client, filter: Value) -> Vec<Value> {
     let query = "query($filter: AuditEntriesFilter, $after: String) { audit(filter: $filter, first: 100, after: $after) {
         pageInfo { hasNextPage endCursor }
         nodes { seq at actor { name } via action object sop { code } teamId oldValue newValue reason requestId hash } } }";

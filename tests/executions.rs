@@ -10,6 +10,7 @@ pub mod figures;
 mod forms;
 mod funnel;
 mod group;
+mod horizon;
 mod lock;
 mod order;
 mod queue;

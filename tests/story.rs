@@ -8,6 +8,9 @@ pub const CREATE_TEAM: &str = "mutation($input: TeamCreateInput!) { teamCreate(i
     team { id key codePrefix } userErrors { code message path } } }";
 pub const CREATE_PROCESS: &str = "mutation($input: ProcessCreateInput!) { processCreate(input: $input) {
     process { id key } userErrors { code message path } } }";
+pub const UPDATE_PROCESS: &str = "mutation($input: ProcessUpdateInput!) { processUpdate(input: $input) {
+    process { id name description owner { id } team { key } horizon revision }
+    userErrors { code message path currentRevision } } }";
 pub const CREATE_SOP: &str = "mutation($input: SopCreateInput!) { sopCreate(input: $input) {
     sop { id code state revision openVersion { id revision state contentHash label } }
     userErrors { code message path } } }";

@@ -7,6 +7,7 @@ mod tally;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use uuid::Uuid;
 
@@ -14,7 +15,7 @@ use crate::calendar::{Grain, Stretch, Zone};
 use crate::conformance::Conformance;
 use crate::execution::{Adherence, Outcome, Satisfaction, SatisfactionBy, VersionSource, VersionStanding};
 use crate::stats::histogram::{Change, Histogram, TooMany};
-use crate::time::{DAY, MINUTE, Timestamp};
+use crate::time::{DAY, HOUR, MINUTE, Timestamp};
 
 pub use binary::Malformed;
 pub use tally::Tally;
@@ -23,8 +24,12 @@ pub use tally::Tally;
 /// deleted runs ([`Delta::keep`]) stays as it was told: of a count that is new, they say nothing.
 pub const LAYOUT: i32 = 2;
 
-/// A run that has not finished so long after its start, in microseconds, is counted as abandoned.
+/// A run that has not finished so long after its start, in microseconds, is counted as abandoned, unless its process has
+/// another horizon.
 pub const HORIZON: i64 = 30 * DAY;
+
+/// The horizons that a process may have, in microseconds.
+pub const HORIZONS: RangeInclusive<i64> = HOUR..=366 * DAY;
 
 /// A quarter of an hour, in microseconds.
 const QUARTER: i64 = 15 * MINUTE;
@@ -58,6 +63,8 @@ pub struct Facts {
     pub standing: Option<VersionStanding>,
     /// How far it kept to the steps of its version; none where it tells of no step, and until it ends.
     pub conformance: Option<Conformance>,
+    /// After how many microseconds it counts as abandoned.
+    pub horizon: i64,
 }
 
 impl Facts {
@@ -112,7 +119,7 @@ impl Facts {
             succeeded: one(succeeded),
             failed: one(failed),
             abandoned: one(abandoned),
-            late: one(!abandoned && self.completion_time().is_some_and(|took| took > HORIZON.unsigned_abs())),
+            late: one(!abandoned && self.completion_time().is_some_and(|took| took > self.horizon.unsigned_abs())),
             open: one(self.started_at.is_some() && !finished),
             first_time_right: one(succeeded && self.errors == 0 && self.rework == 0 && !breached),
             reworked: one(self.rework > 0),

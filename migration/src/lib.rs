@@ -27,6 +27,7 @@ mod m0021_rollup_state;
 mod m0022_conformance;
 mod m0023_retention;
 mod m0024_sop_process;
+mod m0025_horizon;
 
 pub use sea_orm_migration::prelude::{MigrationTrait, MigratorTrait};
 
@@ -61,6 +62,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0022_conformance::Migration),
             Box::new(m0023_retention::Migration),
             Box::new(m0024_sop_process::Migration),
+            Box::new(m0025_horizon::Migration),
         ]
     }
 }

@@ -10,8 +10,8 @@ use crate::executions::Reporter;
 use crate::story::{
     CREATE_GRANT, CREATE_POLICY, CREATE_PROCESS, CREATE_ROLE, CREATE_TOKEN, CREATE_VERSION, DELETE_ROLE, DISCARD,
     Draft, EDIT, END_POLICY, HAND_OVER, Place, REOPEN, REPLY, RESOLVE, RETIRE, REVIVE, REVOKE_DELEGATION, REVOKE_GRANT,
-    REVOKE_TOKEN, SUBMIT, UPDATE_ROLE, WITHDRAW, WITHDRAW_DECISION, content, decide, draft, look, number, person,
-    place, publish, submit, text, token_terms,
+    REVOKE_TOKEN, SUBMIT, UPDATE_PROCESS, UPDATE_ROLE, WITHDRAW, WITHDRAW_DECISION, content, decide, draft, look,
+    number, person, place, publish, submit, text, token_terms,
 };
 use crate::support::{Client, World, both};
 
@@ -86,6 +86,11 @@ async fn everything(world: &World, place: &Place) -> (String, String) {
     let input = json!({"key": "single-sign-on", "name": "Single sign-on", "description": "With one password.", "teamId": place.team,
         "ownerId": person(author).await});
     let process = text(&author.mutate(CREATE_PROCESS, json!({"input": input})).await["process"]["id"]);
+    let (left, horizon) = (person(&place.reviewer).await, "PT2H");
+    let input = json!({"id": process, "expectedRevision": 1, "name": "Sign on", "ownerId": left, "horizon": horizon});
+    author.mutate(UPDATE_PROCESS, json!({"input": input})).await;
+    let input = json!({"id": process, "expectedRevision": 2, "description": "With one account.", "ownerId": null});
+    author.mutate(UPDATE_PROCESS, json!({"input": input})).await;
     let second = draft(place, author, &process, "Sign on once").await;
     publish(place, author, &second).await;
     let at = async |sop: &str| look(author, sop).await["revision"].clone();
@@ -157,7 +162,7 @@ const RULED: &str = "{ policies { id kind risk requiresResolvedComments } roles 
 /// What the API says of everything that the chain is asked about.
 async fn shown(admin: &Client) -> Value {
     let query = "{ teams { id key name codePrefix }
-        processes(first: 10) { nodes { id key name description owner { id } team { id } } }
+        processes(first: 10) { nodes { id key name description owner { id } team { id } revision } }
         sops(first: 10, filter: {states: [DRAFT, IN_REVIEW, PUBLISHED, RETIRED]}) { nodes { id code state risk reviewCadenceMonths owner { id } process { id }
             team { id } successor { id } versions(first: 10) { nodes { id state kind label contentHash effectiveAt basedOn { id }
             approvalRequests { id state contentHash } } } } } }";
@@ -186,7 +191,8 @@ both! {
             same(team, &[("key", "key"), ("name", "name"), ("codePrefix", "codePrefix")]);
         }
         for process in &processes {
-            let names = [("key", "key"), ("name", "name"), ("description", "description"), ("owner", "owner.id"), ("team", "team.id")];
+            let names = [("key", "key"), ("name", "name"), ("description", "description"), ("owner", "owner.id"), ("team", "team.id"),
+                ("revision", "revision")];
             same(process, &names);
         }
         for sop in &sops {

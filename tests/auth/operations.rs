@@ -12,8 +12,9 @@ use crate::story::{
     ANSWER_DIAGNOSIS, CREATE_COMMENT, CREATE_DELEGATION, CREATE_GRANT, CREATE_POLICY, CREATE_PROCESS, CREATE_ROLE,
     CREATE_SOP, CREATE_TEAM, CREATE_TOKEN, CREATE_VERSION, DAY, DECIDE, DECIDE_MANY, DELETE_ROLE, DISCARD, Draft, EDIT,
     END_POLICY, HAND_OVER, HAND_OVER_MANY, Place, RECORD, REOPEN, REPLY, RESOLVE, RETIRE, REVIVE, REVOKE_DELEGATION,
-    REVOKE_GRANT, REVOKE_TOKEN, SET_PLAN, SUBMIT, SUBMIT_MANY, UPDATE_POLICY, UPDATE_ROLE, WITHDRAW, WITHDRAW_DECISION,
-    content, decide, draft, from_now, look, place, process, publish, submit, text, token_terms, troubled,
+    REVOKE_GRANT, REVOKE_TOKEN, SET_PLAN, SUBMIT, SUBMIT_MANY, UPDATE_POLICY, UPDATE_PROCESS, UPDATE_ROLE, WITHDRAW,
+    WITHDRAW_DECISION, content, decide, draft, from_now, look, place, process, publish, submit, text, token_terms,
+    troubled,
 };
 use crate::support::{Client, World, both};
 
@@ -44,6 +45,7 @@ policyCreate      no     no     no    no       no       yes     no          no  
 policyEnd         no     no     no    no       no       yes     no          no    no   no
 policyUpdate      no     no     no    no       no       yes     no          no    no   no
 processCreate     no     yes    no    no       no       yes     no          no    yes   yes
+processUpdate     no     yes    no    no       no       yes     no          no    yes   yes
 roleCreate        no     no     no    no       no       no      no          yes   no    no
 roleDelete        no     no     no    no       no       no      no          yes   no    no
 roleUpdate        no     no     no    no       no       no      no          yes   no    no
@@ -189,6 +191,9 @@ impl Stage {
         match operation {
             "teamCreate" => (CREATE_TEAM, json!({"key": self.name(), "name": "Team"})),
             "processCreate" => (CREATE_PROCESS, json!({"key": self.name(), "name": "Process", "teamId": team})),
+            "processUpdate" => {
+                (UPDATE_PROCESS, json!({"id": self.process().await, "expectedRevision": 1, "horizon": "PT2H"}))
+            }
             "grantCreate" | "grantRevoke" => self.grant(operation).await,
             "apiTokenCreate" => (CREATE_TOKEN, token_terms("tracker", &["FIGURES_READ"])),
             "apiTokenRevoke" => {

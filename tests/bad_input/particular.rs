@@ -48,6 +48,16 @@ both! {
                 cases.push((mutation, "a bad idempotency key", input, invalid("idempotencyKey")));
             }
         }
+        for mutation in ["processCreate", "processUpdate"] {
+            for horizon in ["PT0S", "PT59M59.999999S", "P366DT0.000001S", "P367D", "P36500D"] {
+                let input = with(&samples.of(mutation).input, "/horizon", json!(horizon));
+                cases.push((mutation, "a bad horizon", input, invalid("horizon")));
+            }
+        }
+        for name in ["", " ", &"n".repeat(501)] {
+            let input = with(&samples.of("processUpdate").input, "/name", json!(name));
+            cases.push(("processUpdate", "a bad name", input, invalid("name")));
+        }
         let team = &samples.of("teamCreate").input;
         for prefix in ["", "ops", "OPS-", "ABCDEFGHI", "Ä"] {
             cases.push(("teamCreate", "a bad prefix", with(team, "/codePrefix", json!(prefix)), invalid("codePrefix")));

@@ -128,8 +128,11 @@ async fn access_samples(world: &World, place: &Place) -> Vec<Sample> {
     };
     let olga = world.client(&["author"], "olga");
     person(&olga).await;
+    let changed = process(&place.author, &json!(place.team), "changed").await;
     let process = json!({"key": "new-process", "name": "New", "description": "By mail.", "ownerId": rob,
-        "teamId": place.team, "idempotencyKey": "process-1"});
+        "teamId": place.team, "horizon": "P2D", "idempotencyKey": "process-1"});
+    let change = json!({"id": changed, "expectedRevision": 1, "name": "Changed", "description": "By phone.", "ownerId": rob,
+        "teamId": place.team, "horizon": "PT2H"});
     vec![
         by_admin(
             "teamCreate",
@@ -163,9 +166,17 @@ async fn access_samples(world: &World, place: &Place) -> Vec<Sample> {
         by_admin("roleDelete", json!({"name": "deleted"}), &["/name"]),
         Sample {
             mutation: "processCreate",
-            who: olga,
+            who: olga.clone(),
             input: process,
             needed: &["/key", "/name", "/idempotencyKey"],
+            strangers: "FORBIDDEN",
+            insider: Some(place.reviewer.clone()),
+        },
+        Sample {
+            mutation: "processUpdate",
+            who: olga,
+            input: change,
+            needed: &["/name"],
             strangers: "FORBIDDEN",
             insider: Some(place.reviewer.clone()),
         },

@@ -10,11 +10,13 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::{Reporter, compacted, everyone, months_ago};
-use crate::story::{RECORD, place, process, published};
+use crate::story::{RECORD, UPDATE_PROCESS, place, process, published};
 use crate::support::{Backend, Dice, Raw, World, both};
 
 /// How many months of executions are kept in each round.
 const MONTHS: [&str; 4] = ["8", "6", "5", "3"];
+/// After how long runs count as abandoned from each round on: many take longer than that, and many do not.
+const HORIZONS: [Option<&str>; 4] = [None, Some("PT5H"), Some("PT2H"), Some("PT8H")];
 const WRITERS: u64 = 3;
 const BATCHES: u64 = 12;
 const ITEMS: u64 = 40;
@@ -124,7 +126,7 @@ pub async fn verify(world: &World) -> (bool, Value) {
 /// Every figure that is asked for here, by process and day.
 async fn figures(world: &World) -> BTreeMap<String, Value> {
     let query = "{ figures(groupBy: [PROCESS, TEAM], bucket: DAY) { process { key } team { key } bucketStart runs
-        adoption { followed deviated notFollowed } errorRate { numerator denominator } violations { events }
+        adoption { followed deviated notFollowed } errorRate { numerator denominator } violations { events } abandonment { numerator }
         completionTime { n open mean completedOnly { p50 { value } p95 { value } } }
         satisfaction(of: CUSTOMER) { mean responses { numerator } } } }";
     let seen = everyone(world).ok(query, json!({})).await;
@@ -140,10 +142,15 @@ both! {
         process(&place.author, &json!(place.team), "restore").await;
         shadow(&world).await;
         let (mut dice, mut too_late) = (Dice::new(7), 0);
-        for (round, months) in (0..).zip(MONTHS) {
+        for ((round, months), horizon) in (0..).zip(MONTHS).zip(HORIZONS) {
             let kept = [("SOPWITH_RETENTION__EXECUTIONS_MONTHS", months)];
             // What is due is looked for at a start; later on in the midst of writing.
             world.restart_with(&kept).await;
+            if horizon.is_some() {
+                // It was changed in each round but the first.
+                let input = json!({"id": place.process, "expectedRevision": round, "horizon": horizon});
+                place.author.mutate(UPDATE_PROCESS, json!({"input": input})).await;
+            }
             let mut writers = JoinSet::new();
             for writer in 0..WRITERS {
                 let reporter = Reporter::new(&world, "tickets");

@@ -6,7 +6,7 @@ use sea_orm::ConnectionTrait as _;
 use serde_json::json;
 use sopwith_domain::calendar::Zone;
 use sopwith_domain::execution::Outcome;
-use sopwith_domain::rollup::{Delta, Facts, Key};
+use sopwith_domain::rollup::{Delta, Facts, HORIZON, Key};
 use sopwith_domain::time::{HOUR, SECOND, Timestamp};
 
 use super::bulk::{LINES, assert_error, body, counted, executions, item, lines, peak, post};
@@ -36,6 +36,7 @@ fn thousand_hours(process: &str) -> Delta {
             version_source: None,
             standing: None,
             conformance: None,
+            horizon: HORIZON,
         };
         delta.add(Zone::UTC, key, &facts).unwrap();
     }

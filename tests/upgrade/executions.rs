@@ -100,15 +100,23 @@ async fn what_is_stored_is_judged(backend: Backend) {
     });
     let Some(mut world) = world.await else { return };
     let query = "{ figures { runs currentVersion { numerator denominator } coverage { numerator denominator }
-        conformance { known { numerator denominator } full { numerator } deviations checks } } }";
+        conformance { known { numerator denominator } full { numerator } deviations checks }
+        abandonment { numerator denominator } }
+        executions { nodes { horizon } } processes { nodes { horizon } } }";
     let mia = world.client(&["manager"], "mia");
-    let seen: Value = mia.ok(query, json!({})).await["figures"][0].take();
+    let mut all = mia.ok(query, json!({})).await;
+    let seen: Value = all["figures"][0].take();
+    for of in ["executions", "processes"] {
+        let nodes = all[of]["nodes"].as_array().unwrap();
+        assert!(!nodes.is_empty() && nodes.iter().all(|node| node["horizon"] == "PT720H"), "{of}: {nodes:?}");
+    }
     let expected = json!({
         "runs": 6,
         "currentVersion": {"numerator": 2, "denominator": 3},
         "coverage": {"numerator": 4, "denominator": 6},
         // Of the two that ended with a version, one left the first step out: of it and what was done, one of three.
         "conformance": {"known": {"numerator": 2, "denominator": 3}, "full": {"numerator": 1}, "deviations": 1, "checks": 7},
+        "abandonment": {"numerator": 3, "denominator": 6},
     });
     assert_eq!(seen, expected);
     let verified = world.command(&["rollup", "verify", "--json"]).await;

@@ -139,6 +139,7 @@ impl<'a> Life<'a> {
             description: sample.process_description.to_owned(),
             owner: None,
             team: Some(team),
+            horizon: None,
         };
         let process = processes::create(&call, input, None).await?;
         let (kind, content) = sample.versions.first().ok_or_else(|| Error::internal("a sample without a version"))?;

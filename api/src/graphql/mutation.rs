@@ -8,6 +8,7 @@ mod diagnosis;
 mod executions;
 mod measurement;
 mod policies;
+mod processes;
 mod roles;
 mod sops;
 mod tokens;
@@ -28,6 +29,7 @@ use crate::app::IdempotencyKey;
 #[graphql(name = "Mutation")]
 pub struct MutationRoot(
     access::AccessMutation,
+    processes::ProcessMutation,
     roles::RoleMutation,
     tokens::TokenMutation,
     sops::SopMutation,

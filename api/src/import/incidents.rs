@@ -145,7 +145,7 @@ async fn make_processes(store: &Store, by: &Importer, log: &Incidents, source: &
     for (key, name) in log.processes.iter().filter(|(key, _)| !known.contains(key)) {
         let (key, name) = (key.clone(), name.clone());
         let description = format!("First seen in executions from {source}.");
-        process_app::create(&by.call(), ProcessInput { key, name, description, owner: None, team: None }, None).await?;
+        process_app::create(&by.call(), ProcessInput { key, name, description, ..Default::default() }, None).await?;
         made += 1;
     }
     Ok(made)

@@ -180,6 +180,7 @@ impl Import<'_> {
             description: format!("Described by the runbook {}.", self.found.path),
             owner: None,
             team: Some(home.team),
+            horizon: None,
         };
         process_app::create(&self.importer.call(), input, None).await
     }

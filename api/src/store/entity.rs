@@ -155,6 +155,7 @@ pub mod process {
         pub revision: i64,
         pub created_at: i64,
         pub updated_at: i64,
+        pub horizon: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -643,6 +644,7 @@ pub mod execution {
         pub version_standing: Option<String>,
         pub step_checks: Option<i32>,
         pub step_deviations: Option<i32>,
+        pub horizon: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -2,6 +2,7 @@
 
 mod conform;
 mod expire;
+mod horizon;
 mod write;
 
 use std::collections::HashMap;
@@ -29,6 +30,7 @@ pub use execution::Model as ExecutionRow;
 pub use execution_step::Model as StepRow;
 pub use execution_violation::Model as ViolationRow;
 pub use expire::expire;
+pub use horizon::set_horizon;
 pub use write::{Batch, Event, RunToStore, write};
 
 /// Sets the locks of [`queue`] apart from others of the same database.
@@ -77,6 +79,10 @@ pub struct Stored {
     pub mode: Mode,
     /// How far times of it were moved back at the most, in microseconds.
     pub clock_lead: i64,
+    /// The process that it belongs to.
+    pub process: ProcessId,
+    /// After how many microseconds it counts as abandoned, where that process said so.
+    pub horizon: Option<i64>,
     /// As what it is counted.
     pub counted: Option<Counted>,
 }
@@ -107,7 +113,9 @@ pub async fn runs(db: &impl Connection, source: &str, ids: &[&str]) -> Result<Ha
     let read = |row: ExecutionRow| {
         let mut run: Run = serde_json::from_str(&row.facts).map_err(Error::internal)?;
         run.steps = steps.remove(&row.id).unwrap_or_default().iter().map(step).collect::<Result<_>>()?;
-        let stored = Stored { mode: parse(&row.mode)?, clock_lead: row.clock_lead, counted: counted(&row)? };
+        let (mode, process) = (parse(&row.mode)?, ProcessId(row.process_id));
+        let (clock_lead, horizon, counted) = (row.clock_lead, row.horizon, counted(&row)?);
+        let stored = Stored { mode, clock_lead, process, horizon, counted };
         Ok((row.run_id, StoredRun { id: ExecutionId(row.id), stored, run }))
     };
     rows.into_iter().map(read).collect()
@@ -133,6 +141,8 @@ pub struct InForce {
     pub code: String,
     /// Its process.
     pub process: ProcessId,
+    /// After how many microseconds runs of that count as abandoned, where it says so.
+    pub horizon: Option<i64>,
     /// The version.
     pub version: VersionId,
     /// Its label.
@@ -165,6 +175,7 @@ pub async fn in_force(db: &impl Connection, processes: &[String], sops: &[String
         .columns([sop::Column::Id, sop::Column::Code, sop::Column::ProcessId].map(|c| c.as_column_ref()))
         .columns([version::Column::Id, version::Column::Major, version::Column::Minor].map(|c| c.as_column_ref()))
         .columns([version::Column::PublishedAt, version::Column::EndedAt].map(|c| c.as_column_ref()))
+        .expr(Expr::cust("(SELECT horizon FROM process WHERE process.id = sop.process_id)"))
         .from(sop::Entity)
         .inner_join(
             version::Entity,
@@ -184,6 +195,7 @@ pub async fn in_force(db: &impl Connection, processes: &[String], sops: &[String
             label: Label { major, minor }.to_string(),
             from: Timestamp::from_micros(row.try_get_by_index(6)?),
             until: row.try_get_by_index::<Option<i64>>(7)?.map(Timestamp::from_micros),
+            horizon: row.try_get_by_index(8)?,
         })
     };
     db.query_all(&select).await?.into_iter().map(read).collect()

@@ -87,9 +87,9 @@ pub struct Figures {
     pub completed: Histogram,
     /// After how long the abandoned ones were given up.
     pub abandoned: Histogram,
-    /// How long the open ones have been so; those past the horizon at the horizon.
+    /// How long the open ones have been so; of those longer than any horizon, that they have been so for the longest.
     pub open: Histogram,
-    /// Those of the open ones that are past it.
+    /// Those of the open ones that are past their horizon.
     pub overdue: i64,
     /// How far from the ends of the bucket, in microseconds, runs may lie that are counted on the other side: kept hours
     /// are not cut where they begin at another minute than those of its time zone.
@@ -115,7 +115,7 @@ impl Figures {
         self.open.merge(&other.open).map_err(Error::internal)
     }
 
-    /// Runs that were given up, or did not finish before the horizon, among all.
+    /// Runs that were given up, or did not finish before their horizon, among all.
     #[must_use]
     pub fn abandonment(&self) -> Ratio {
         let tally = &self.tally;

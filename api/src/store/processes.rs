@@ -1,17 +1,18 @@
 //! Processes: what the organisation does, documented or not.
 
+use sea_orm::ExprTrait as _;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::Query;
-use sea_orm::{ActiveValue::Set, QueryOrder};
+use sea_orm::sea_query::{LockType, Query};
+use sea_orm::{ActiveValue::Set, QueryOrder, QuerySelect as _};
 use sopwith_domain::access::Permit;
 use sopwith_domain::ids::{PersonId, ProcessId, TeamId};
 use sopwith_domain::lifecycle::SopState;
 use sopwith_domain::time::Timestamp;
 
-use super::Connection;
 use super::bulk::among_texts;
 use super::entity::{process, sop};
 use super::page::{self, Page, Window};
+use super::{Connection, exactly_one};
 use crate::error::Result;
 
 pub use process::Model as Process;
@@ -31,6 +32,8 @@ pub struct NewProcess {
     pub owner: Option<PersonId>,
     /// The team that it belongs to, if one.
     pub team: Option<TeamId>,
+    /// After how many microseconds a run that has not finished counts as abandoned; after 30 days where it says nothing.
+    pub horizon: Option<i64>,
 }
 
 /// Makes a process.
@@ -48,8 +51,43 @@ pub async fn insert(db: &impl Connection, _permit: &Permit, new: NewProcess, now
         revision: Set(1),
         created_at: Set(now.micros()),
         updated_at: Set(now.micros()),
+        horizon: Set(new.horizon),
     };
     Ok(row.insert(db).await?)
+}
+
+/// Changes a process, but for its key.
+///
+/// # Errors
+/// `Conflict` when it is at another revision.
+pub async fn update(
+    db: &impl Connection,
+    _permit: &Permit,
+    changed: NewProcess,
+    revision: i64,
+    now: Timestamp,
+) -> Result<()> {
+    let row = process::ActiveModel {
+        name: Set(changed.name),
+        description: Set(changed.description),
+        owner_id: Set(changed.owner.map(|p| p.0)),
+        team_id: Set(changed.team.map(|t| t.0)),
+        revision: Set(revision + 1),
+        updated_at: Set(now.micros()),
+        horizon: Set(changed.horizon),
+        ..Default::default()
+    };
+    let as_it_was = process::Column::Id.eq(changed.id.0).and(process::Column::Revision.eq(revision));
+    exactly_one(process::Entity::update_many().set(row).filter(as_it_was).exec(db).await?.rows_affected)
+}
+
+/// A process that is about to change: nobody else changes it until the transaction ends. Runs of it are stored meanwhile.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn locked(db: &impl Connection, id: ProcessId) -> Result<Option<Process>> {
+    // A stronger lock would keep those waiting who refer to it, and hold what is to be changed.
+    Ok(process::Entity::find_by_id(id.0).lock(LockType::NoKeyUpdate).one(db).await?)
 }
 
 /// The process of this key.

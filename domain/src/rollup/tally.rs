@@ -63,7 +63,7 @@ tally! {
     failed,
     /// Those with the outcome ABANDONED.
     abandoned,
-    /// Those that ended otherwise, but after more than [`super::HORIZON`].
+    /// Those that ended otherwise, but after more than their horizon.
     late,
     /// Those that began and have not finished.
     open,

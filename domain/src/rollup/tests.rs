@@ -23,7 +23,8 @@ fn facts() -> impl Strategy<Value = Facts> {
     let standing = prop::option::of(prop::sample::select(VersionStanding::ALL));
     let conformance =
         prop::option::of((1..9_i32, 0..2_i32).prop_map(|(checks, deviations)| Conformance { checks, deviations }));
-    let counts = (0..3_i32, 0..2_i32, prop::array::uniform3(0..3_i32), standing, conformance);
+    let horizon = prop::sample::select(vec![HOUR, HORIZON, 366 * DAY]);
+    let counts = (0..3_i32, 0..2_i32, prop::array::uniform3(0..3_i32), standing, conformance, horizon);
     (at(), at(), at(), outcome, adherence, satisfaction, reported, counts).prop_map(
         |(started_at, finished_at, occurred_at, outcome, adherence, satisfaction, version_source, counts)| Facts {
             started_at,
@@ -39,6 +40,7 @@ fn facts() -> impl Strategy<Value = Facts> {
             version_source,
             standing: counts.3,
             conformance: counts.4,
+            horizon: counts.5,
         },
     )
 }
@@ -58,6 +60,7 @@ fn bare() -> Facts {
         version_source: None,
         standing: None,
         conformance: None,
+        horizon: HORIZON,
     }
 }
 
@@ -200,6 +203,7 @@ fn run() -> Facts {
         version_source: None,
         standing: None,
         conformance: None,
+        horizon: HORIZON,
     }
 }
 
@@ -243,6 +247,33 @@ fn an_abandoned_run_is_not_completed() {
     assert_eq!(unknown.abandoned_after(), Some(0));
     let told = Facts { occurred_at: unknown.started_at.map(|at| at.plus(HOUR)), ..unknown };
     assert_eq!(told.abandoned_after(), Some(3_600_000_000));
+}
+
+#[test]
+fn a_run_is_late_where_it_took_longer_than_its_own_horizon() {
+    let took = |micros: i64, horizon: i64| {
+        let run = run();
+        let finished_at = run.started_at.map(|at| at.plus(micros));
+        Facts { finished_at, horizon, ..run }
+    };
+    let late = |facts: Facts| Aggregate::of(&facts).tally.late;
+    assert_eq!(HORIZON, 30 * DAY);
+    for horizon in [*HORIZONS.start(), 2 * HOUR, HORIZON, 60 * DAY, *HORIZONS.end()] {
+        assert_eq!(late(took(horizon, horizon)), 0, "not longer than {horizon}");
+        assert_eq!(late(took(horizon + 1, horizon)), 1, "longer than {horizon}");
+    }
+    assert_eq!([late(took(3 * HOUR, 2 * HOUR)), late(took(3 * HOUR, 60 * DAY))], [1, 0]);
+    let late_run = took(3 * HOUR, 2 * HOUR);
+    assert_eq!(late(Facts { outcome: Some(Outcome::Failed), ..late_run }), 1, "however it ended");
+    assert_eq!(late(Facts { outcome: Some(Outcome::Abandoned), ..late_run }), 0, "it is counted as abandoned already");
+    // When it ended is not known, or it has not; or when it began is not.
+    for unknown in [
+        Facts { finished_at: None, ..late_run },
+        Facts { finished_at: None, outcome: None, ..late_run },
+        Facts { started_at: None, ..late_run },
+    ] {
+        assert_eq!(late(unknown), 0, "{unknown:?}");
+    }
 }
 
 #[test]

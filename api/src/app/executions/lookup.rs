@@ -22,6 +22,8 @@ use crate::store::{Connection, Uuid, people, processes, teams};
 /// What is known of what a batch names.
 pub(super) struct Lookup<'a> {
     processes: HashMap<String, ProcessId>,
+    /// When runs of them count as abandoned, where they say so.
+    horizons: HashMap<ProcessId, i64>,
     /// SOPs that were ever in force by code, each with its process.
     sops: HashMap<String, (SopId, ProcessId)>,
     teams: HashMap<String, TeamId>,
@@ -51,8 +53,11 @@ impl<'a> Lookup<'a> {
         let keys = names(|r| r.process.as_ref(), |r| r.process.as_ref());
         let codes = names(|r| r.sop.as_ref(), |r| r.sop.as_ref());
         let found = processes::by_keys(db, &keys).await?;
+        let mut horizons: HashMap<ProcessId, i64> =
+            found.iter().filter_map(|p| Some((ProcessId(p.id), p.horizon?))).collect();
         let (mut times, mut sops) = (BTreeMap::<Uuid, Vec<InForce>>::new(), HashMap::new());
         for time in in_force(db, &keys, &codes).await? {
+            horizons.extend(time.horizon.map(|horizon| (time.process, horizon)));
             sops.insert(time.code.clone(), (time.sop, time.process));
             times.entry(time.process.0).or_default().push(time);
         }
@@ -61,6 +66,7 @@ impl<'a> Lookup<'a> {
         let known = people::by_subjects(db, &issuer(source), &subjects).await?;
         Ok(Self {
             processes: found.into_iter().map(|p| (p.key, ProcessId(p.id))).collect(),
+            horizons,
             sops,
             teams: teams::by_keys(db, &team_keys).await?.into_iter().map(|t| (t.key, TeamId(t.id))).collect(),
             times,
@@ -158,10 +164,10 @@ impl<'a> Lookup<'a> {
         }
         for (key, call) in std::mem::take(&mut self.missing_processes) {
             let description = format!("First seen in executions from {source}.");
-            let input = ProcessInput { name: key.clone(), key: key.clone(), description, owner: None, team: None };
+            let input = ProcessInput { name: key.clone(), key: key.clone(), description, ..Default::default() };
             let process = ProcessId(new_id());
             process_app::insert(db, call, permit, process, &input).await.map_err(collided)?;
-            let mut told = process_app::told(&input);
+            let mut told = process_app::told(&input, 1);
             told["source"] = json!(source);
             entries.push(record::plain(call, "process.created", process, None, told));
             self.processes.insert(key, process);
@@ -188,6 +194,9 @@ impl<'a> Lookup<'a> {
         let Changed { id, stored, run_id, run, clock_lead, received_at } = changed;
         let (sop, process) = self.procedure(run.sop.as_ref(), run.process.as_ref());
         let process = process.ok_or_else(|| Error::internal(format!("run {run_id} has no process")))?;
+        // Kept as long as the run is of one process: that of a process is set on those of its runs that have not ended.
+        let kept = stored.filter(|stored| stored.process == process);
+        let horizon = kept.map_or_else(|| self.horizons.get(&process).copied(), |stored| stored.horizon);
         let times = self.times.get(&process.0).map(Vec::as_slice).unwrap_or_default();
         let version = version_of(&run, times);
         Ok(RunToStore {
@@ -204,6 +213,7 @@ impl<'a> Lookup<'a> {
             found: version.found,
             clock_lead,
             received_at,
+            horizon,
             run,
         })
     }

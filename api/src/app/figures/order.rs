@@ -23,7 +23,7 @@ pub enum Measure {
     FirstTimeRight,
     /// Runs with rework, among all.
     Rework,
-    /// Runs given up or past the horizon, among all.
+    /// Runs given up or past their horizon, among all.
     Abandonment,
     /// Violations per run.
     Violations,

@@ -1,4 +1,4 @@
-//! Teams, grants and processes.
+//! Teams and grants.
 
 use std::sync::Arc;
 
@@ -7,13 +7,12 @@ use sopwith_domain::error::Refusal;
 use sopwith_domain::ids::{GrantId, PersonId, TeamId};
 
 use super::{keyed, payload};
-use crate::app::{Call, access, processes};
+use crate::app::{Call, access};
 use crate::graphql::error::{Result, settle};
 use crate::graphql::query::{typed, typed_option};
 use crate::graphql::scalars::DateTime;
 use crate::graphql::types::access::Grant;
 use crate::graphql::types::people::{Team, team};
-use crate::graphql::types::process::{Process, process};
 use crate::store::people;
 
 /// A team to be made.
@@ -75,32 +74,6 @@ payload! {
     }
 }
 
-/// A process to be made.
-#[derive(InputObject)]
-pub struct ProcessCreateInput {
-    /// Names it in executions: 1 to 100 of a-z, 0-9, '-', '_' and '.'.
-    key: String,
-    /// What people call it.
-    name: String,
-    /// How it runs today.
-    #[graphql(default)]
-    description: String,
-    /// Who answers for it; nobody when ownership is unclear.
-    owner_id: Option<ID>,
-    /// The team that it belongs to.
-    team_id: Option<ID>,
-    /// The same key with the same input makes one process.
-    idempotency_key: Option<String>,
-}
-
-payload! {
-    /// What `processCreate` did.
-    ProcessCreatePayload {
-        /// The process.
-        process: Process,
-    }
-}
-
 #[derive(Default)]
 pub struct AccessMutation;
 
@@ -159,31 +132,5 @@ impl AccessMutation {
         };
         let (gone, user_errors) = settle(answer)?;
         Ok(GrantRevokePayload { revoked_id: gone.map(|id| id.to_string().into()), user_errors })
-    }
-
-    /// Makes a process.
-    async fn process_create(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "What is asked for.")] input: ProcessCreateInput,
-    ) -> Result<ProcessCreatePayload> {
-        let call = ctx.data_unchecked::<Arc<Call>>();
-        let key = keyed(input.idempotency_key.as_ref(), &input);
-        let read = || -> std::result::Result<_, Refusal> {
-            let owner = typed_option::<PersonId>(input.owner_id.as_ref(), "person")?;
-            let team = typed_option::<TeamId>(input.team_id.as_ref(), "team")?;
-            let (key, name, description) = (input.key.clone(), input.name.clone(), input.description.clone());
-            Ok(processes::ProcessInput { key, name, description, owner, team })
-        };
-        let answer = match read() {
-            Ok(input) => processes::create(call, input, key).await,
-            Err(refusal) => Err(refusal.into()),
-        };
-        let (made, user_errors) = settle(answer)?;
-        let process = match made {
-            Some(id) => process(ctx, id.0).await?,
-            None => None,
-        };
-        Ok(ProcessCreatePayload { process, user_errors })
     }
 }

@@ -3,6 +3,7 @@
 use async_graphql::{Context, ID, InputObject, Json, Object, SimpleObject};
 use sopwith_domain::execution as domain;
 use sopwith_domain::ids::ExecutionId;
+use sopwith_domain::rollup::HORIZON;
 
 use super::people::{Person, Team, person, team};
 use super::process::{Process, process};
@@ -85,6 +86,12 @@ impl Execution {
     /// When it ended; null while it runs.
     async fn finished_at(&self) -> Option<DateTime> {
         self.0.finished_at.map(DateTime::stored)
+    }
+
+    /// How long after its start it counts as abandoned if it has not finished: what is set for its process, or what was set
+    /// for that when it ended.
+    async fn horizon(&self) -> Duration {
+        Duration { micros: self.0.horizon.unwrap_or(HORIZON) }
     }
 
     /// When the newest event of it happened, as the source says.

@@ -232,7 +232,8 @@ impl Figures {
         Ratio::of(self.0.tally.reworked, self.0.tally.runs)
     }
 
-    /// Runs that were given up, or did not finish within 30 days of their start, among all.
+    /// Runs that were given up, or did not finish within the horizon of their process (`Process.horizon`, 30 days unless set)
+    /// from their start, among all. A run that has ended counts by the horizon that its process had then.
     async fn abandonment(&self) -> Ratio {
         Ratio(self.0.abandonment())
     }

@@ -3,13 +3,14 @@
 use async_graphql::{Context, ID, Object, SimpleObject};
 use sopwith_domain::ids::ProcessId;
 use sopwith_domain::metrics::Ratio;
+use sopwith_domain::rollup::HORIZON;
 
 use super::people::{Person, Team, person, team};
 use super::sop::Sop;
 use crate::error::Error;
 use crate::graphql::error::Result;
 use crate::graphql::loaders::{ProcessKey, ProcessSopsKey, load};
-use crate::graphql::scalars::{BigInt, DateTime};
+use crate::graphql::scalars::{BigInt, DateTime, Duration};
 use crate::store::processes::Process as ProcessRow;
 
 /// How many processes have an SOP in force now.
@@ -84,6 +85,17 @@ impl Process {
     async fn documented(&self, ctx: &Context<'_>) -> Result<bool> {
         let sops = load(ctx, ProcessSopsKey(self.0.id)).await?.unwrap_or_default();
         Ok(sops.iter().any(|sop| sop.row.state == "PUBLISHED"))
+    }
+
+    /// How long after its start a run that has not finished counts as abandoned: 30 days where nothing else is set. A run
+    /// that has ended is judged by the horizon of then, `Execution.horizon`.
+    async fn horizon(&self) -> Duration {
+        Duration { micros: self.0.horizon.unwrap_or(HORIZON) }
+    }
+
+    /// Raised by every change; what `expectedRevision` is compared with.
+    async fn revision(&self) -> BigInt {
+        BigInt(self.0.revision)
     }
 
     /// When it became known.

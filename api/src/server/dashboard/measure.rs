@@ -167,7 +167,8 @@ pub const CHARTS: &[Chart] = &[
     Chart {
         key: "abandonment",
         title: "Abandonment",
-        about: "The share of runs that were given up, or did not finish within 30 days of their start.",
+        about: "The share of runs that were given up, or did not finish in time after their start: within 30 days, or what is \
+                set for their process.",
         unit: Unit::Share,
         lines: &[Line { key: "abandonment", name: "Abandoned", compared: false, read: |f| ratio(f.abandonment()) }],
     },

@@ -53,6 +53,8 @@ pub struct RunToStore {
     pub clock_lead: i64,
     /// When it was told of last.
     pub received_at: Timestamp,
+    /// After how many microseconds it counts as abandoned, where its process says so.
+    pub horizon: Option<i64>,
 }
 
 /// An event that was taken.
@@ -194,6 +196,7 @@ fn row(batch: &Batch, new: &RunToStore) -> Result<ExecutionRow> {
         version_standing: new.standing.map(|standing| standing.as_str().to_owned()),
         step_checks: new.conformance.map(|conformance| conformance.checks),
         step_deviations: new.conformance.map(|conformance| conformance.deviations),
+        horizon: new.horizon,
     })
 }
 
@@ -235,6 +238,7 @@ fn run_rows(rows: &[ExecutionRow]) -> Rows {
         .with("version_standing", maybe_texts(|r| &r.version_standing))
         .with("step_checks", maybe_numbers(|r| r.step_checks.map(Into::into)))
         .with("step_deviations", maybe_numbers(|r| r.step_deviations.map(Into::into)))
+        .with("horizon", maybe_numbers(|r| r.horizon))
 }
 
 fn step_rows(run: &RunToStore) -> impl Iterator<Item = execution_step::Model> + '_ {

@@ -24,18 +24,30 @@ pub(super) struct Groups<'a> {
     /// The whole hours that are asked for.
     hours: Option<Stretch>,
     now: Timestamp,
-    made: BTreeMap<Group, (Aggregate, Histogram)>,
+    made: BTreeMap<Group, Made>,
     /// How many of them were first seen in deltas.
     touched: usize,
+    /// How old open runs are at the most that come one by one.
+    longest: i64,
+}
+
+/// What is known of a group so far.
+#[derive(Default)]
+struct Made {
+    sum: Aggregate,
+    /// How long the open runs that came one by one have been so.
+    open: Histogram,
+    /// Those of them that are past their horizon.
+    overdue: i64,
 }
 
 impl<'a> Groups<'a> {
     pub(super) fn new(question: &'a Question, kept: Zone, cover: &Cover, now: Timestamp) -> Self {
         let mut made = BTreeMap::new();
         if question.by.is_empty() && question.bucket.is_none() {
-            made.insert(Group::default(), Default::default());
+            made.insert(Group::default(), Made::default());
         }
-        Self { question, kept, hours: cover.hours(), now, made, touched: 0 }
+        Self { question, kept, hours: cover.hours(), now, made, touched: 0, longest: HORIZON }
     }
 
     /// Whether there are more groups than are answered, whatever else is read: each has runs, but for those that a delta
@@ -54,7 +66,7 @@ impl<'a> Groups<'a> {
         if sum.is_empty() {
             return Ok(());
         }
-        self.made.entry(self.group(of, at)).or_default().0.merge(sum).map_err(Error::internal)
+        self.made.entry(self.group(of, at)).or_default().sum.merge(sum).map_err(Error::internal)
     }
 
     /// Takes a part of a delta in: it can be less than nothing.
@@ -62,38 +74,38 @@ impl<'a> Groups<'a> {
         match self.made.entry(self.group(of, at)) {
             Entry::Vacant(place) => {
                 self.touched += 1;
-                place.insert((sum.clone(), Histogram::default()));
+                place.insert(Made { sum: sum.clone(), ..Made::default() });
                 Ok(())
             }
-            Entry::Occupied(mut place) => place.get_mut().0.merge(sum).map_err(Error::internal),
+            Entry::Occupied(mut place) => place.get_mut().sum.merge(sum).map_err(Error::internal),
         }
     }
 
-    /// Takes in that a run is open, which is in a sum as well.
-    pub(super) fn add_open(&mut self, of: Of, started_at: Timestamp) -> Result<()> {
+    /// Notes that open runs of this age, in microseconds, and of no longer horizon come one by one, and no older ones.
+    pub(super) fn longest(&mut self, horizon: i64) {
+        self.longest = horizon;
+    }
+
+    /// Takes in that a run is open, which is in a sum as well, and whether it is past its horizon.
+    pub(super) fn add_open(&mut self, of: Of, started_at: Timestamp, is_overdue: bool) -> Result<()> {
         let age = u64::try_from(self.now.since(started_at)).unwrap_or(0);
         // It stands where its sum does, which goes by the hour.
         let in_hours = self.hours.is_some_and(|(from, to)| from <= started_at && started_at < to);
         let at = if in_hours { self.kept.start(Grain::Hour, started_at) } else { started_at };
-        self.made.entry(self.group(of, at)).or_default().1.add(age, 1).map_err(Error::internal)
+        let made = self.made.entry(self.group(of, at)).or_default();
+        made.overdue += i64::from(is_overdue);
+        made.open.add(age, 1).map_err(Error::internal)
     }
 
     /// Of those with runs, at most one more than are answered; where there are so many, not all was read.
     pub(super) fn figures(self) -> Result<Vec<Figures>> {
-        let (is_full, most) = (self.is_full(), self.most());
+        let (is_full, most, longest) = (self.is_full(), self.most(), self.longest.unsigned_abs());
         let (kept, zone, grain) = (self.kept, self.question.zone.unwrap_or(self.kept), self.question.bucket);
-        let off_by = |start: i64, grain| {
-            let start = Timestamp::from_micros(start);
-            let until_hour = |at: Timestamp| match kept.start(Grain::Hour, at) {
-                hour if hour == at => 0,
-                hour => kept.next(Grain::Hour, hour).since(at),
-            };
-            until_hour(start).max(until_hour(zone.next(grain, start)))
-        };
-        let with_runs = self.made.into_iter().filter(|(_, (sum, _))| is_full || sum.tally.runs > 0);
-        let figures = with_runs.take(most + 1).map(|(group, (sum, open))| {
-            let off_by = group.bucket.zip(grain).map_or(0, |(start, grain)| off_by(start, grain));
-            Ok(Figures { off_by, ..figures(group, &sum, open)? })
+        let with_runs = self.made.into_iter().filter(|(_, made)| is_full || made.sum.tally.runs > 0);
+        let figures = with_runs.take(most + 1).map(|(group, made)| {
+            let bucket = group.bucket.map(Timestamp::from_micros).zip(grain);
+            let off_by = bucket.map_or(0, |(start, grain)| off_by(kept, start, zone.next(grain, start)));
+            Ok(Figures { off_by, ..figures(group, made, longest)? })
         });
         figures.collect()
     }
@@ -111,9 +123,20 @@ impl<'a> Groups<'a> {
     }
 }
 
-fn figures(group: Group, sum: &Aggregate, mut open: Histogram) -> Result<Figures> {
-    let overdue = (sum.tally.open - i64::try_from(open.count()).map_err(Error::internal)?).max(0);
-    open.add(HORIZON.unsigned_abs(), overdue.unsigned_abs()).map_err(Error::internal)?;
+/// See [`Figures::off_by`].
+fn off_by(kept: Zone, start: Timestamp, end: Timestamp) -> i64 {
+    let until_hour = |at: Timestamp| match kept.start(Grain::Hour, at) {
+        hour if hour == at => 0,
+        hour => kept.next(Grain::Hour, hour).since(at),
+    };
+    until_hour(start).max(until_hour(end))
+}
+
+fn figures(group: Group, made: Made, longest: u64) -> Result<Figures> {
+    let Made { sum, mut open, overdue } = made;
+    // The others are older than any horizon.
+    let others = (sum.tally.open - i64::try_from(open.count()).map_err(Error::internal)?).max(0);
+    open.add(longest, others.unsigned_abs()).map_err(Error::internal)?;
     Ok(Figures {
         group,
         tally: sum.tally,
@@ -121,7 +144,7 @@ fn figures(group: Group, sum: &Aggregate, mut open: Histogram) -> Result<Figures
         completed: sum.completed.added().clone(),
         abandoned: sum.abandoned.added().clone(),
         open,
-        overdue,
+        overdue: overdue + others,
         off_by: 0,
     })
 }

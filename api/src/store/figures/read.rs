@@ -19,6 +19,10 @@ use crate::store::executions::FiguresReach;
 use crate::store::rollups::{self, COLUMNS, Form, Scope, decode};
 use crate::store::{Connection, Uuid};
 
+/// What a row of an open run begins with, and that of one that is past its horizon.
+const OPEN: i32 = 4;
+const OVERDUE: i32 = 5;
+
 /// What runs have in common, as far as it was asked for.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Of {
@@ -88,7 +92,8 @@ async fn take(
                 }
             }
             2 => groups.add(of(&row)?, at(&row)?, &sum(&row)?)?,
-            _ => groups.add_open(of(&row)?, at(&row)?)?,
+            3 => groups.longest(column(&row, 5)?),
+            kind => groups.add_open(of(&row)?, at(&row)?, kind == OVERDUE)?,
         }
         if groups.is_full() {
             break;
@@ -182,15 +187,23 @@ fn kept(sql: &mut Sql, who: &FiguresReach, question: &Question, grain: Grain, (f
     sql.conditions(who, question, "");
 }
 
+/// Selects the longest horizon that an open run may have, and the open runs that are no older.
 fn open(sql: &mut Sql, who: &FiguresReach, question: &Question, now: Timestamp) {
-    let horizon = now.plus(-HORIZON);
-    let by_time = sql.by_time();
-    sql.text(
-        "SELECT 3, process_id, sop_id, version_id, team_id, started_at, NULL, NULL, NULL \
-         FROM execution WHERE finished_at IS NULL AND outcome IS NULL AND mode <> 'PRACTICE' AND started_at >= ",
-    );
-    sql.value(question.from.map_or(horizon, |from| from.max(horizon)).micros());
-    sql.text(" AND started_at < ");
+    let longest = format!("(SELECT COALESCE(MAX(horizon), {HORIZON}) FROM process WHERE horizon > {HORIZON})");
+    let (greatest, by_time) = (if sql.is_postgres() { "GREATEST" } else { "MAX" }, sql.by_time());
+    sql.text(&format!(
+        "SELECT 3, NULL, NULL, NULL, NULL, {longest}, NULL, NULL, NULL UNION ALL SELECT CASE WHEN started_at < "
+    ));
+    sql.value(now.micros());
+    sql.text(&format!(
+        " - COALESCE(horizon, {HORIZON}) THEN {OVERDUE} ELSE {OPEN} END, \
+            process_id, sop_id, version_id, team_id, started_at, NULL, NULL, NULL \
+         FROM execution WHERE finished_at IS NULL AND outcome IS NULL AND mode <> 'PRACTICE' AND started_at >= {greatest}("
+    ));
+    sql.value(question.from.unwrap_or(Timestamp::MIN).micros());
+    sql.text(", ");
+    sql.value(now.micros());
+    sql.text(&format!(" - {longest}) AND started_at < "));
     sql.value(question.to.unwrap_or(Timestamp::MAX).micros());
     sql.conditions(who, question, by_time);
 }

@@ -3,7 +3,7 @@
 use sea_orm::{QueryResult, TryGetable};
 use sopwith_domain::conformance::Conformance;
 use sopwith_domain::execution::{Mode, Satisfaction};
-use sopwith_domain::rollup::{Facts, Key};
+use sopwith_domain::rollup::{Facts, HORIZON, Key};
 use sopwith_domain::time::Timestamp;
 
 use crate::error::Result;
@@ -36,6 +36,7 @@ pub fn counted(row: &ExecutionRow) -> Result<Option<Counted>> {
         version_source: row.version_source.as_deref().map(parse).transpose()?,
         standing: row.version_standing.as_deref().map(parse).transpose()?,
         conformance: conformance(row.step_checks, row.step_deviations),
+        horizon: row.horizon.unwrap_or(HORIZON),
     };
     Ok(Some((key, facts)))
 }
@@ -44,7 +45,7 @@ pub fn counted(row: &ExecutionRow) -> Result<Option<Counted>> {
 /// than all of these together.
 pub(in crate::store) const COLUMNS: &str = "process_id, sop_id, version_id, team_id, started_at, finished_at, \
     occurred_at, received_at, outcome, adherence, errors, rework, violations, major_violations, critical_violations, \
-    satisfaction, satisfaction_by, version_source, version_standing, step_checks, step_deviations";
+    satisfaction, satisfaction_by, version_source, version_standing, step_checks, step_deviations, horizon";
 
 /// What is counted of a row whose columns are [`COLUMNS`], from the one at `first` on; of no training run.
 ///
@@ -67,6 +68,7 @@ pub(in crate::store) fn read(row: &QueryResult, first: usize) -> Result<Counted>
         version_source: columns.take::<Option<String>>()?.as_deref().map(parse).transpose()?,
         standing: columns.take::<Option<String>>()?.as_deref().map(parse).transpose()?,
         conformance: conformance(columns.take()?, columns.take()?),
+        horizon: columns.take::<Option<i64>>()?.unwrap_or(HORIZON),
     };
     Ok((key, facts))
 }
