@@ -28,6 +28,7 @@ mod m0022_conformance;
 mod m0023_retention;
 mod m0024_sop_process;
 mod m0025_horizon;
+mod m0026_violated;
 
 pub use sea_orm_migration::prelude::{MigrationTrait, MigratorTrait};
 
@@ -63,6 +64,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0023_retention::Migration),
             Box::new(m0024_sop_process::Migration),
             Box::new(m0025_horizon::Migration),
+            Box::new(m0026_violated::Migration),
         ]
     }
 }
