@@ -18,8 +18,10 @@ mod ranking;
 mod reach;
 mod retention;
 mod scrape;
+mod step_errors;
 mod strain;
 mod versions;
+mod violations;
 mod wire;
 
 pub use forms::{begin, somebody_waits};

@@ -96,12 +96,14 @@ roles             yes    yes    yes   yes      yes      yes     yes         yes 
 search            yes    yes    yes   yes      yes      yes     yes         yes   yes   yes
 sop               hid    yes    hid   yes      yes      yes     hid         yes   yes   yes
 sops              hid    yes    hid   yes      yes      yes     hid         yes   yes   yes
+stepErrors        no     no     no    no       no       yes     no          no    yes   yes
 stepFunnel        no     no     no    no       no       yes     no          no    yes   yes
 team              yes    yes    yes   yes      yes      yes     yes         yes   yes   yes
 teams             yes    yes    yes   yes      yes      yes     yes         yes   yes   yes
 version           hid    yes    hid   yes      yes      yes     hid         yes   yes   yes
 versionDiff       hid    yes    hid   yes      yes      yes     hid         yes   yes   yes
 versionImpact     no     no     no    no       no       yes     no          no    yes   yes
+violationKinds    no     no     no    no       no       yes     no          no    yes   yes
 ";
 
 /// A table as (operation, actor, answer).
@@ -441,6 +443,7 @@ impl Stage {
             q("search", r#"search(text: "password") { nodes { sop { id } } }"#, &public.sop),
             q("sop", &format!(r#"sop(by: {{id: "{sop}"}}) {{ id }}"#), sop),
             q("sops", "sops { nodes { id } }", sop),
+            q("stepErrors", "stepErrors { runsRead }", "runsRead"),
             q("stepFunnel", &format!(r#"stepFunnel(versionId: "{}") {{ runsRead }}"#, public.version), "runsRead"),
             q("team", r#"team(by: {key: "ops"}) { id }"#, &team),
             q("teams", "teams { id }", &team),
@@ -450,6 +453,7 @@ impl Stage {
                 &format!(r#"versionImpact(versionId: "{}") {{ maturesAt }}"#, public.version),
                 "maturesAt",
             ),
+            q("violationKinds", "violationKinds { totalCount }", "totalCount"),
             q("versionDiff", &format!(r#"versionDiff(from: "{version}", to: "{version}") {{ to {{ id }} }}"#), version),
         ]
     }

@@ -1,6 +1,9 @@
 //! Figures, within the reach of who asks.
 
 mod order;
+mod runs;
+pub mod steps;
+pub mod violations;
 
 use sopwith_domain::access::{Action, Actor, Permission, Reach, Resource};
 use sopwith_domain::calendar::Grain;
@@ -14,6 +17,7 @@ use crate::store::figures::{Figures, MAX_GROUPS, MAX_RANKED, Question, compute};
 use crate::store::sops;
 
 pub use order::{Measure, Order};
+pub use runs::stretch;
 
 /// The longest time whose sums by the hour are read.
 const BY_HOUR: i64 = 92 * DAY;

@@ -2,21 +2,15 @@
 
 use sopwith_domain::access::Action;
 use sopwith_domain::content::Step;
-use sopwith_domain::error::Refusal;
 use sopwith_domain::funnel::StepCounts;
 use sopwith_domain::ids::{TeamId, VersionId};
-use sopwith_domain::time::{DAY, SECOND, Timestamp};
+use sopwith_domain::time::{SECOND, Timestamp};
 
 use super::{Call, figures};
 use crate::error::Result;
 use crate::store::contents;
 use crate::store::figures::Question;
 use crate::store::figures::funnel::{self as stored, Expected};
-
-/// Without a beginning it looks so far back, in microseconds.
-const USUAL: i64 = 90 * DAY;
-/// The longest time that it looks at.
-const LONGEST: i64 = 366 * DAY;
 
 /// Which runs of a version are asked for.
 #[derive(Debug, Clone, Default)]
@@ -64,7 +58,7 @@ pub struct Funnel {
 /// year.
 pub async fn of_version(call: &Call, version: VersionId, asked: &Asked) -> Result<Option<Funnel>> {
     let who = figures::reader(call).await?;
-    let (from, to) = stretch(call.now, asked)?;
+    let (from, to) = figures::stretch(call.now, asked.from, asked.to)?;
     let (procedure, _) = call.look_by_version(call.store.read(), version, Action::ReadSop).await?;
     let Some(content) = procedure.version(version).filter(|v| v.state.was_in_force()).map(|v| v.content) else {
         return Ok(None);
@@ -95,13 +89,4 @@ pub async fn of_version(call: &Call, version: VersionId, asked: &Asked) -> Resul
     steps.extend(others.into_iter().map(|counts| OfStep { step: None, counts }));
     let stored::Funnel { runs, read, with_steps, .. } = counted;
     Ok(Some(Funnel { version, from, to, runs, read, with_steps, steps }))
-}
-
-fn stretch(now: Timestamp, asked: &Asked) -> Result<(Timestamp, Timestamp)> {
-    let to = asked.to.unwrap_or(now);
-    let from = asked.from.unwrap_or(to.plus(-USUAL));
-    if to.since(from) > LONGEST {
-        return Err(Refusal::invalid("filter.from", "at most 366 days at a time").into());
-    }
-    Ok((from, to))
 }

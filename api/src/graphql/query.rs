@@ -9,6 +9,7 @@ mod measurement;
 mod people;
 mod records;
 mod sops;
+mod worst;
 
 use std::str::FromStr;
 
@@ -30,6 +31,7 @@ pub struct QueryRoot(
     diagnosis::DiagnosisQuery,
     funnel::FunnelQuery,
     approval_figures::ApprovalFiguresQuery,
+    worst::WorstQuery,
 );
 
 /// A typed id; one of another kind names nothing here.

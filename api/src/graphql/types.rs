@@ -21,8 +21,10 @@ pub mod people;
 pub mod policy;
 pub mod process;
 pub mod sop;
+pub mod step_errors;
 pub mod token;
 pub mod version;
+pub mod violations;
 
 use async_graphql::{ID, Interface};
 

@@ -3,8 +3,11 @@
 
 pub mod funnel;
 mod groups;
+mod kept;
 mod read;
 mod sql;
+pub mod steps;
+pub mod violations;
 
 use std::collections::BTreeSet;
 

@@ -41,6 +41,12 @@ impl Counter {
     }
 }
 
+/// A future whose statements are counted where this is called, whatever task drives it.
+pub fn counted<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    let counter = SCOPE.try_with(|scope| scope.counter.clone()).unwrap_or_default();
+    counter.scope(future)
+}
+
 /// Notes one statement. Outside of a scope it goes uncounted.
 pub fn observed() {
     // An error only says that nobody counts here.

@@ -70,12 +70,34 @@ pub struct FiguresFilter {
     to: Option<DateTime>,
 }
 
+impl FiguresFilter {
+    /// What is asked for, in one group.
+    ///
+    /// # Errors
+    /// `NotFound` for an id that is none, or of another kind.
+    pub fn question(&self) -> std::result::Result<Question, Refusal> {
+        Ok(Question {
+            process: typed_option::<ProcessId>(self.process_id.as_ref(), "process")?,
+            sop: typed_option::<SopId>(self.sop_id.as_ref(), "SOP")?,
+            version: typed_option::<VersionId>(self.version_id.as_ref(), "version")?,
+            team: typed_option::<TeamId>(self.team_id.as_ref(), "team")?,
+            from: self.from.as_ref().map(|at| at.0),
+            to: self.to.as_ref().map(|at| at.0),
+            ..Question::default()
+        })
+    }
+}
+
 /// A time zone by its name.
 pub(super) fn zone(name: &str) -> std::result::Result<Zone, Refusal> {
     name.parse().map_err(|error: UnknownZone| Refusal::invalid("timeZone", error.to_string()))
 }
 
-fn first_of(first: i32) -> std::result::Result<usize, Refusal> {
+/// How many are asked for.
+///
+/// # Errors
+/// `Invalid` unless it is 1 to 100.
+pub fn first_of(first: i32) -> std::result::Result<usize, Refusal> {
     let most = usize::try_from(first).ok().filter(|first| (1..=100).contains(first));
     most.ok_or_else(|| Refusal::invalid("first", "1 to 100"))
 }
@@ -128,7 +150,8 @@ impl RecordQuery {
     }
 
     /// Executions from before this time may have been deleted, those that have ended; null while all are kept. Lists of
-    /// executions, `stepFunnel`, `versionImpact`, `diagnosis` and what measurement plans come to reach no further back.
+    /// executions, `violationKinds`, `stepErrors`, `stepFunnel`, `versionImpact`, `diagnosis` and what measurement plans come
+    /// to reach no further back.
     /// `figures` reach back to the first run: what they took from executions stays.
     async fn executions_kept_from(&self, ctx: &Context<'_>) -> Result<Option<DateTime>> {
         let call = ctx.data_unchecked::<Arc<Call>>();
@@ -186,19 +209,12 @@ impl RecordQuery {
         #[graphql(desc = "The first so many, 1 to 100; all when absent.")] first: Option<i32>,
     ) -> Result<Vec<Figures>> {
         let call = ctx.data_unchecked::<Arc<Call>>();
-        let filter = filter.unwrap_or_default();
         let first = first.map(first_of).transpose()?;
         let question = Question {
-            process: typed_option::<ProcessId>(filter.process_id.as_ref(), "process")?,
-            sop: typed_option::<SopId>(filter.sop_id.as_ref(), "SOP")?,
-            version: typed_option::<VersionId>(filter.version_id.as_ref(), "version")?,
-            team: typed_option::<TeamId>(filter.team_id.as_ref(), "team")?,
-            from: filter.from.map(|at| at.0),
-            to: filter.to.map(|at| at.0),
             by: group_by.unwrap_or_default().into_iter().map(Into::into).collect(),
             bucket: bucket.map(Into::into),
             zone: time_zone.as_deref().map(zone).transpose()?,
-            ranked: false,
+            ..filter.unwrap_or_default().question()?
         };
         let found = match order_by {
             Some(order) => figures::ranked(call, question, order.read()?, first).await?,

@@ -84,11 +84,11 @@ impl SatisfactionFigures {
 #[derive(SimpleObject)]
 pub struct ViolationsBySeverity {
     /// Of form only.
-    minor: Rate,
+    pub(super) minor: Rate,
     /// Of substance.
-    major: Rate,
+    pub(super) major: Rate,
     /// With harm done or near.
-    critical: Rate,
+    pub(super) critical: Rate,
 }
 
 /// Whether the SOP in force was followed.

@@ -105,6 +105,11 @@ impl StepFigures<'_> {
         Ratio::of(self.of.counts.failed, self.of.counts.reached)
     }
 
+    /// Runs in which it was tried more than once, whatever came of it, among those that reached it.
+    async fn repeated(&self) -> Ratio {
+        Ratio::of(self.of.counts.repeated, self.of.counts.reached)
+    }
+
     /// How often it failed: every failed attempt counts.
     async fn errors(&self) -> Rate {
         Rate(domain::Rate { events: self.of.counts.failures, runs: self.of.counts.reached })

@@ -90,12 +90,12 @@ impl Asked<'_> {
     async fn add_counts(&self, db: &impl Connection, funnel: &mut Funnel) -> Result<()> {
         let mut sql = Sql::new(db.get_database_backend());
         self.chosen(&mut sql, funnel.runs);
-        Self::told(&mut sql);
+        told(&mut sql);
         self.expected(&mut sql);
+        sql.text("SELECT told.key AS step_key, ");
+        sql.text(COUNTED);
         sql.text(
-            "SELECT told.key AS step_key, COUNT(*) AS reached, SUM(done) AS done, SUM(skipped) AS skipped, SUM(failed) AS failed, \
-                CAST(SUM(failures) AS bigint) AS failures, COUNT(took) AS timed, \
-                SUM(CASE WHEN took > expected.duration THEN 1 ELSE 0 END) AS longer \
+            ", COUNT(took) AS timed, SUM(CASE WHEN took > expected.duration THEN 1 ELSE 0 END) AS longer \
              FROM told LEFT JOIN expected ON expected.key = told.key GROUP BY told.key \
              ORDER BY MAX(CASE WHEN expected.key IS NULL THEN 1 ELSE 0 END), COUNT(*) DESC, told.key LIMIT ",
         );
@@ -115,7 +115,7 @@ impl Asked<'_> {
         }
         let mut sql = Sql::new(db.get_database_backend());
         self.chosen(&mut sql, funnel.runs);
-        Self::told(&mut sql);
+        told(&mut sql);
         sql.text(", wanted (key, low_rank, mid_rank, high_rank) AS (VALUES ");
         for (n, (key, ranks)) in ranks.into_iter().enumerate() {
             sql.text(if n > 0 { ", (CAST(" } else { "(CAST(" });
@@ -160,20 +160,6 @@ impl Asked<'_> {
         sql.text(") ");
     }
 
-    /// What became of each step in each of these runs.
-    fn told(sql: &mut Sql) {
-        let any = |status: &str| format!("MAX(CASE WHEN status = '{status}' THEN 1 ELSE 0 END)");
-        sql.text(&format!(
-            ", told AS (SELECT execution_id, key, {} AS done, {} AS failed, \
-                MIN(CASE WHEN status = 'SKIPPED' THEN 1 ELSE 0 END) AS skipped, \
-                SUM(CASE WHEN status = 'FAILED' THEN 1 ELSE 0 END) AS failures, \
-                CAST(SUM(CASE WHEN status <> 'SKIPPED' THEN finished_at - started_at END) AS bigint) AS took \
-             FROM chosen JOIN execution_step ON execution_id = chosen.id GROUP BY execution_id, key) ",
-            any("DONE"),
-            any("FAILED"),
-        ));
-    }
-
     fn expected(&self, sql: &mut Sql) {
         sql.text(", expected (key, duration) AS (VALUES (CAST(NULL AS text), CAST(NULL AS bigint))");
         for step in self.steps {
@@ -188,21 +174,53 @@ impl Asked<'_> {
     }
 }
 
+/// Adds what became of each step in each of the runs that are `chosen`: from each run to its steps, since neither database
+/// knows that the chosen ones are few.
+pub(super) fn told(sql: &mut Sql) {
+    let any = |status: &str| format!("MAX(CASE WHEN status = '{status}' THEN 1 ELSE 0 END)");
+    let steps = if sql.is_postgres() {
+        "LATERAL (SELECT * FROM execution_step WHERE execution_id = chosen.id OFFSET 0) AS their"
+    } else {
+        "execution_step WHERE execution_id = chosen.id"
+    };
+    sql.text(&format!(
+        ", told AS (SELECT execution_id, key, {} AS done, {} AS failed, \
+            MIN(CASE WHEN status = 'SKIPPED' THEN 1 ELSE 0 END) AS skipped, \
+            SUM(CASE WHEN status = 'FAILED' THEN 1 ELSE 0 END) AS failures, \
+            SUM(CASE WHEN status = 'SKIPPED' THEN 0 ELSE 1 END) AS tries, \
+            CAST(SUM(CASE WHEN status <> 'SKIPPED' THEN finished_at - started_at END) AS bigint) AS took \
+         FROM chosen CROSS JOIN {steps} GROUP BY execution_id, key) ",
+        any("DONE"),
+        any("FAILED"),
+    ));
+}
+
+/// What is counted of a step over the runs that are `told` of.
+pub(super) const COUNTED: &str = "COUNT(*) AS reached, SUM(done) AS done, SUM(skipped) AS skipped, SUM(failed) AS failed, \
+    CAST(SUM(failures) AS bigint) AS failures, SUM(CASE WHEN tries > 1 THEN 1 ELSE 0 END) AS repeated";
+
 fn number(row: Option<&QueryResult>) -> Result<i64> {
     row.map_or(Ok(0), |row| Ok(row.try_get_by_index(0)?))
 }
 
 fn counts(row: &QueryResult) -> Result<StepCounts> {
     let number = |name: &str| -> Result<i64> { Ok(row.try_get("", name)?) };
-    let mut step = StepCounts {
+    let mut step = counted(row)?;
+    (step.time.runs, step.time.over) = (number("timed")?, number("longer")?);
+    Ok(step)
+}
+
+/// What [`COUNTED`] counted of the step of a row, whose key is `step_key`.
+pub(super) fn counted(row: &QueryResult) -> Result<StepCounts> {
+    let number = |name: &str| -> Result<i64> { Ok(row.try_get("", name)?) };
+    Ok(StepCounts {
         key: row.try_get("", "step_key")?,
         reached: number("reached")?,
         done: number("done")?,
         skipped: number("skipped")?,
         failed: number("failed")?,
         failures: number("failures")?,
+        repeated: number("repeated")?,
         ..StepCounts::default()
-    };
-    (step.time.runs, step.time.over) = (number("timed")?, number("longer")?);
-    Ok(step)
+    })
 }

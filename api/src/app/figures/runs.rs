@@ -1,0 +1,42 @@
+//! What figures that are counted from the runs themselves have in common: a bounded time, and a place among the few that are
+//! counted at the same time.
+
+use sopwith_domain::error::Refusal;
+use sopwith_domain::time::{DAY, Timestamp};
+use tokio::sync::Semaphore;
+
+use crate::error::{Error, Result};
+use crate::telemetry::statements;
+
+/// Without a beginning one looks so far back, in microseconds.
+const USUAL: i64 = 90 * DAY;
+/// The longest time that is looked at.
+const LONGEST: i64 = 366 * DAY;
+/// How many of these are counted in this process at a time; others wait for as long as their requests may. Each has a
+/// connection to the database, and takes up to some seconds where there are very many runs.
+static SEATS: Semaphore = Semaphore::const_new(2);
+
+/// The time that is looked at: until now, and 90 days, where it is not said.
+///
+/// # Errors
+/// `Invalid` for more than a year.
+pub fn stretch(now: Timestamp, from: Option<Timestamp>, to: Option<Timestamp>) -> Result<(Timestamp, Timestamp)> {
+    let to = to.unwrap_or(now);
+    let from = from.unwrap_or(to.plus(-USUAL));
+    if to.since(from) > LONGEST {
+        return Err(Refusal::invalid("filter.from", "at most 366 days at a time").into());
+    }
+    Ok((from, to))
+}
+
+/// Counts when there is a seat. It goes on when nobody waits any more, since the database would too, and holds its seat as
+/// long: so asking again and again does not take all connections.
+pub(super) async fn seated<T: Send + 'static>(count: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    let seat = SEATS.acquire().await.map_err(Error::internal)?;
+    let counting = async move {
+        let counted = count.await;
+        drop(seat);
+        counted
+    };
+    tokio::spawn(statements::counted(counting)).await.map_err(Error::internal)?
+}

@@ -1,0 +1,100 @@
+//! Violations by their kind.
+
+use async_graphql::{Enum, Object};
+use sopwith_domain::metrics as domain;
+use sopwith_domain::time::Timestamp;
+
+use super::figures::{Rate, Ratio, ViolationsBySeverity};
+use crate::graphql::scalars::{BigInt, DateTime};
+use crate::store::figures::violations as stored;
+
+/// Which kinds of violations are the worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "stored::Worst")]
+pub enum ViolationKindsBy {
+    /// Those with most violations; of equals, those with most critical ones, and then with most major ones.
+    Number,
+    /// Those with most critical violations; of equals, those with most major ones, and then with most of all.
+    Severity,
+}
+
+/// Violations by their kind, the worst kinds first. They are counted from the runs themselves, all of them.
+pub struct ViolationKinds {
+    /// What was counted.
+    pub found: stored::Found,
+    /// Of runs that started before this time.
+    pub to: Timestamp,
+}
+
+/// Violations by their kind, the worst kinds first. They are counted from the runs themselves, all of them.
+#[Object]
+impl ViolationKinds {
+    /// Of runs that started at this time or later; one without a start goes by its finish. Later than was asked where
+    /// executions from before may have been deleted (`executionsKeptFrom`).
+    async fn from(&self) -> DateTime {
+        DateTime(self.found.from)
+    }
+
+    /// And before this time.
+    async fn to(&self) -> DateTime {
+        DateTime(self.to)
+    }
+
+    /// All violations, of whichever kind, among all runs of this time, with violations or without: as `figures` say.
+    async fn violations(&self) -> Rate {
+        self.rate(self.found.violations)
+    }
+
+    /// How many kinds there are.
+    async fn total_count(&self) -> BigInt {
+        BigInt(self.found.total)
+    }
+
+    /// The worst of them. Of those that are equal, the one whose name comes first.
+    async fn kinds(&self) -> Vec<ViolationKind<'_>> {
+        self.found.kinds.iter().map(|kind| ViolationKind { kind, of: self }).collect()
+    }
+}
+
+impl ViolationKinds {
+    fn rate(&self, events: i64) -> Rate {
+        Rate(domain::Rate { events, runs: self.found.runs })
+    }
+}
+
+/// The violations of one kind.
+pub struct ViolationKind<'a> {
+    kind: &'a stored::Kind,
+    of: &'a ViolationKinds,
+}
+
+/// The violations of one kind.
+#[Object]
+impl ViolationKind<'_> {
+    /// The kind, to the letter as it was reported. `OUTDATED_VERSION` and `RETIRED_SOP` are found by the service.
+    async fn kind(&self) -> &str {
+        &self.kind.name
+    }
+
+    /// How many there are, among all runs.
+    async fn violations(&self) -> Rate {
+        self.of.rate(self.kind.violations)
+    }
+
+    /// The same by how grave they are.
+    async fn by_severity(&self) -> ViolationsBySeverity {
+        let stored::Kind { violations, major, critical, .. } = *self.kind;
+        let [minor, major, critical] = [violations - major - critical, major, critical].map(|of| self.of.rate(of));
+        ViolationsBySeverity { minor, major, critical }
+    }
+
+    /// Runs with at least one, among all.
+    async fn runs(&self) -> Ratio {
+        Ratio::of(self.kind.runs, self.of.found.runs)
+    }
+
+    /// How many of them the service found by itself.
+    async fn detected_by_service(&self) -> BigInt {
+        BigInt(self.kind.found)
+    }
+}

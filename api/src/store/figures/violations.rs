@@ -1,0 +1,154 @@
+//! Violations by their kind, counted from the runs that have some: an index has those of a time, so that the others, which
+//! are most, cost nothing.
+
+use sea_orm::QueryResult;
+use sopwith_domain::time::Timestamp;
+
+use super::Question;
+use super::kept::Kept;
+use super::sql::Sql;
+use crate::error::Result;
+use crate::store::executions::FiguresReach;
+use crate::store::rollups::COHORT;
+use crate::store::{Connection, Store};
+
+/// Of a time with more runs that have violations nothing is counted.
+pub const MOST_RUNS: i64 = 500_000;
+
+/// What kinds are put in order by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Worst {
+    /// By how many violations there are.
+    Number,
+    /// By how many critical ones there are, then by how many major ones, then by all.
+    Severity,
+}
+
+/// Which violations are asked for.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Whose runs are read.
+    pub who: FiguresReach,
+    /// Of which runs, their time apart.
+    pub question: Question,
+    /// From this time on, and until before that one.
+    pub stretch: (Timestamp, Timestamp),
+    /// Which kinds come first.
+    pub worst: Worst,
+    /// So many kinds at most.
+    pub first: usize,
+}
+
+/// Violations of one kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Kind {
+    /// Its name, as it was reported.
+    pub name: String,
+    /// How many there are.
+    pub violations: i64,
+    /// Those of them that are major.
+    pub major: i64,
+    /// Those of them that are critical.
+    pub critical: i64,
+    /// In how many runs there is at least one.
+    pub runs: i64,
+    /// How many the service found by itself.
+    pub found: i64,
+}
+
+/// Violations by their kind.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Of runs that started at this time or later: as was asked, or when what is kept begins.
+    pub from: Timestamp,
+    /// How many runs there are, with violations or without.
+    pub runs: i64,
+    /// How many violations.
+    pub violations: i64,
+    /// Of how many kinds.
+    pub total: i64,
+    /// The worst of these.
+    pub kinds: Vec<Kind>,
+}
+
+/// The violations of the runs that are asked for, by kind; nothing where more runs of their time have violations than
+/// [`MOST_RUNS`].
+///
+/// # Errors
+/// `Outdated` when the roll-ups are kept in another form by now; others when the database does not answer.
+pub async fn count(store: &Store, asked: &Asked, now: Timestamp) -> Result<Option<Found>> {
+    let kept = Kept::begin(store, asked.stretch).await?;
+    let mut found = Found { from: kept.from, runs: 0, violations: 0, total: 0, kinds: Vec::new() };
+    if !kept.is_empty() {
+        if asked.are_too_many(&kept).await? {
+            return Ok(None);
+        }
+        let tally = kept.totals(&asked.who, &asked.question, now).await?;
+        (found.runs, found.violations) = (tally.runs, tally.violations());
+        if found.violations > 0 {
+            asked.add_kinds(&kept, &mut found).await?;
+        }
+    }
+    kept.end().await?;
+    Ok(Some(found))
+}
+
+impl Asked {
+    /// Whoever's they are: that is how many are gone through.
+    async fn are_too_many(&self, kept: &Kept<'_>) -> Result<bool> {
+        let mut sql = Sql::new(kept.tx.get_database_backend());
+        sql.text("SELECT COUNT(*) FROM (SELECT 1 FROM execution WHERE ");
+        Self::violated(&mut sql, kept);
+        sql.text(&format!(" LIMIT {}) AS violated", MOST_RUNS + 1));
+        let row = kept.tx.query_one_raw(sql.statement()).await?;
+        Ok(row.map_or(Ok(0), |row| row.try_get_by_index::<i64>(0))? > MOST_RUNS)
+    }
+
+    async fn add_kinds(&self, kept: &Kept<'_>, found: &mut Found) -> Result<()> {
+        let mut sql = Sql::new(kept.tx.get_database_backend());
+        let by_time = sql.by_time();
+        let bytes = if sql.is_postgres() { " COLLATE \"C\"" } else { "" };
+        let sum = |condition: &str| format!("SUM(CASE WHEN {condition} THEN 1 ELSE 0 END)");
+        // A cross join, so that SQLite goes from the runs to their violations.
+        sql.text(&format!(
+            "SELECT kind, COUNT(*) AS number, {} AS major, {} AS critical, COUNT(DISTINCT execution_id) AS runs, \
+                {} AS found, COUNT(*) OVER () AS total \
+             FROM execution CROSS JOIN execution_violation WHERE execution_id = id AND ",
+            sum("severity = 'MAJOR'"),
+            sum("severity = 'CRITICAL'"),
+            sum("detected_by = 'SERVICE'"),
+        ));
+        Self::violated(&mut sql, kept);
+        sql.conditions(&self.who, &self.question, by_time);
+        let order = match self.worst {
+            Worst::Number => "number DESC, critical DESC, major DESC",
+            Worst::Severity => "critical DESC, major DESC, number DESC",
+        };
+        sql.text(&format!(" GROUP BY kind ORDER BY {order}, kind{bytes} LIMIT {}", self.first));
+        for row in kept.tx.query_all_raw(sql.statement()).await? {
+            found.total = row.try_get("", "total")?;
+            found.kinds.push(kind(&row)?);
+        }
+        Ok(())
+    }
+
+    /// Runs of the time with violations. In these words, which the index has.
+    fn violated(sql: &mut Sql, kept: &Kept<'_>) {
+        sql.text(&format!("violations > 0 AND mode <> 'PRACTICE' AND {COHORT} >= "));
+        sql.value(kept.from.micros());
+        sql.text(&format!(" AND {COHORT} < "));
+        sql.value(kept.to.micros());
+    }
+}
+
+fn kind(row: &QueryResult) -> Result<Kind> {
+    let number = |name: &str| -> Result<i64> { Ok(row.try_get("", name)?) };
+    Ok(Kind {
+        name: row.try_get("", "kind")?,
+        violations: number("number")?,
+        major: number("major")?,
+        critical: number("critical")?,
+        runs: number("runs")?,
+        found: number("found")?,
+    })
+}
