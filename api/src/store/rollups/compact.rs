@@ -16,8 +16,9 @@ use crate::store::{Connection, Store};
 
 /// Deltas that are taken in one round at most.
 const DELTAS: usize = 200;
-/// How many bytes of them are taken in one, so that on SQLite other writers wait for a short time only.
-const BYTES: usize = 512 * 1024;
+/// How many bytes of them are taken in one, so that on SQLite other writers wait for a short time only, and so that sums of
+/// runs that have nothing in common take little memory: each of them changes nine rows.
+const BYTES: usize = 256 * 1024;
 /// Rows per statement: below the limit of parameters of both databases.
 const ROWS: usize = 4_000;
 
