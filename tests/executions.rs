@@ -6,6 +6,7 @@ pub mod bulk;
 pub mod chaos;
 mod clock;
 mod conformance;
+mod counters;
 pub mod figures;
 mod forms;
 mod funnel;

@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tokio::time::timeout;
 
 use crate::app::Call;
-use crate::app::executions::{Admitted, Answer, BatchInput, Kin, record};
+use crate::app::executions::{self, Admitted, Answer, BatchInput, Kin};
 use crate::config::IngestConfig;
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
@@ -64,7 +64,7 @@ impl Intake {
     /// waits.
     ///
     /// # Errors
-    /// Those of [`Admitted::new`] and [`record`]; `Busy` when too many batches are in work.
+    /// Those of [`Admitted::new`] and [`executions::record`]; `Busy` when too many batches are in work.
     pub async fn take(self: &Arc<Self>, call: &Call, batch: BatchInput) -> Result<Vec<Answer>> {
         let (answer, told) = oneshot::channel();
         let (metrics, items) = (Arc::clone(&self.metrics), batch.reports.len());
@@ -115,22 +115,22 @@ impl Intake {
             return;
         };
         let (batches, mut senders): (Vec<_>, Vec<_>) = members.into_iter().map(|m| (m.batch, m.sender)).unzip();
-        let Some(together) = while_waited_for(&mut senders, record(&batches)).await else { return };
+        let Some(together) = while_waited_for(&mut senders, self.record(&batches)).await else { return };
         // What is wrong with one batch must not be held against the others.
         let apart = batches.len() > 1 && matches!(together, Err(Error::Refused(_) | Error::Internal(_)));
         if apart {
             for (batch, mut sender) in batches.iter().zip(senders) {
-                let alone = record(slice::from_ref(batch));
+                let alone = self.record(slice::from_ref(batch));
                 if let Some(told) = while_waited_for(slice::from_mut(&mut sender), alone).await {
-                    sender.tell(told.map(|all| (batch.batch(), all.concat())));
+                    sender.tell(told.map(|all| all.concat()));
                 }
             }
             return;
         }
         match together {
             Ok(answers) => {
-                for ((batch, sender), answers) in batches.iter().zip(senders).zip(answers) {
-                    sender.tell(Ok((batch.batch(), answers)));
+                for (sender, answers) in senders.into_iter().zip(answers) {
+                    sender.tell(Ok(answers));
                 }
             }
             // Either it is the only one, or all may be sent again.
@@ -141,6 +141,13 @@ impl Intake {
                 }
             }
         }
+    }
+
+    /// Records batches, and counts what became known of runs: once, and only what is stored.
+    async fn record(&self, batches: &[Admitted]) -> Result<Vec<Vec<Answer>>> {
+        let taken = executions::record(batches).await?;
+        self.metrics.learned(&taken.news);
+        Ok(taken.answers)
     }
 
     /// Counts items that came with a batch and could not be read: they were rejected as well.
@@ -193,12 +200,11 @@ struct Sender {
 }
 
 impl Sender {
-    fn tell(mut self, told: Result<(&BatchInput, Vec<Answer>)>) {
-        let told = told.map(|(batch, answers)| {
+    fn tell(mut self, told: Result<Vec<Answer>>) {
+        if let Ok(answers) = &told {
             self.settle();
-            self.metrics.ingested(batch.mode, &batch.reports, &answers, self.began.elapsed());
-            answers
-        });
+            self.metrics.ingested(self.mode, answers, self.began.elapsed());
+        }
         if matches!(told, Err(Error::Refused(_))) {
             self.settle();
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 use sopwith_domain::approval::Verdict;
-use sopwith_domain::execution::{Mode, Report};
+use sopwith_domain::execution::{Mode, News};
 use sopwith_domain::time::{SECOND, Timestamp};
 
 use self::executions::Executions;
@@ -89,8 +89,13 @@ impl Metrics {
     }
 
     /// A batch of executions was answered.
-    pub fn ingested(&self, mode: Mode, reports: &[Report], answers: &[Answer], took: Duration) {
-        self.executions.batch(mode, reports, answers, took);
+    pub fn ingested(&self, mode: Mode, answers: &[Answer], took: Duration) {
+        self.executions.batch(mode, answers, took);
+    }
+
+    /// Something became known of runs, and is stored.
+    pub fn learned(&self, news: &[News]) {
+        self.executions.learned(news);
     }
 
     /// Records of executions came that could not be read.

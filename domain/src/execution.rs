@@ -2,6 +2,7 @@
 //! because a report and the rules for its fields are best read together.
 
 mod merge;
+mod news;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use crate::text::text_enum;
 use crate::time::{DAY, MINUTE, Timestamp};
 
 pub use merge::{Merged, Run, Stamp, Stamps};
+pub use news::News;
 
 text_enum! {
     /// What a batch is for.

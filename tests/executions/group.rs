@@ -12,11 +12,11 @@ use crate::support::{Backend, Raw, World, both, respond};
 
 const SENDERS: usize = 40;
 /// So long that a group waits for the one before it.
-const PATIENT: (&str, &str) = ("SOPWITH_INGEST__GROUP_MILLISECONDS", "1000");
+pub const PATIENT: (&str, &str) = ("SOPWITH_INGEST__GROUP_MILLISECONDS", "1000");
 
 /// Sends these at once, each as a request of its own, while somebody keeps the database from storing anything; answers in
 /// their order what each was told. The first goes ahead and is stuck, so that the others form a group.
-async fn stuck(world: &World, reporter: &Reporter, items: &[Value]) -> Vec<Value> {
+pub async fn stuck(world: &World, reporter: &Reporter, items: &[Value]) -> Vec<Value> {
     let lock = Lock::take(world).await;
     let mut sending = JoinSet::new();
     for (n, item) in items.iter().enumerate() {

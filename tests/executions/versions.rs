@@ -10,7 +10,7 @@ use crate::story::{
 use crate::support::{Client, World, both};
 
 /// Publishes a second version.
-async fn second(place: &crate::story::Place, sop: &str) -> Draft {
+pub async fn second(place: &crate::story::Place, sop: &str) -> Draft {
     let mut content = content("Reset a password");
     content["steps"][0]["instruction"] = json!("Ask for the badge number.");
     let made = place.author.mutate(CREATE_VERSION, json!({"input": {"sopId": sop, "content": content}})).await;
@@ -26,7 +26,8 @@ async fn second(place: &crate::story::Place, sop: &str) -> Draft {
     draft
 }
 
-async fn published_at(who: &Client, version: &str) -> DateTime<Utc> {
+/// When a version came into force.
+pub async fn published_at(who: &Client, version: &str) -> DateTime<Utc> {
     let seen = who.ok("query($id: ID!) { version(id: $id) { publishedAt } }", json!({"id": version})).await;
     text(&seen["version"]["publishedAt"]).parse().unwrap()
 }

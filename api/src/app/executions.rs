@@ -8,8 +8,8 @@ use std::collections::{BTreeSet, HashMap};
 use sopwith_domain::access::{Action, Permission, Permit, Resource};
 use sopwith_domain::error::Refusal;
 use sopwith_domain::execution::{
-    MAX_CLOCK_LEAD, Merged, Mode, Rejection, RejectionCode, Report, Run, Severity, VersionSource, VersionStanding,
-    Violation, check_span, clock_lead,
+    MAX_CLOCK_LEAD, Merged, Mode, News, Rejection, RejectionCode, Report, Run, Severity, VersionSource,
+    VersionStanding, Violation, check_span, clock_lead,
 };
 use sopwith_domain::ids::{ExecutionId, PersonId, VersionId};
 use sopwith_domain::time::Timestamp;
@@ -126,13 +126,23 @@ fn permit(call: &Call) -> Result<Permit> {
     call.permit(Action::RecordExecutions, Resource::Organisation)
 }
 
+/// What taking batches did, once it is stored.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// For each batch, what became of each of its items.
+    pub answers: Vec<Vec<Answer>>,
+    /// What all of them together made known of each run that they made or changed. Nothing of training, which is kept apart
+    /// from all figures.
+    pub news: Vec<News>,
+}
+
 /// Takes batches that are kin in one transaction, as if they came one after the other; answers for each item of each in
-/// its place.
+/// its place, and with what became known of runs.
 ///
 /// # Errors
 /// When the database does not answer; nothing of any was taken then.
-pub async fn record(batches: &[Admitted]) -> Result<Vec<Vec<Answer>>> {
-    let Some(first) = batches.first() else { return Ok(Vec::new()) };
+pub async fn record(batches: &[Admitted]) -> Result<Taken> {
+    let Some(first) = batches.first() else { return Ok(Taken::default()) };
     let items: Vec<Item> = batches.iter().flat_map(Item::of).collect();
     let (mut expired, mut met_another) = (BTreeSet::new(), false);
     loop {
@@ -145,7 +155,7 @@ pub async fn record(batches: &[Admitted]) -> Result<Vec<Vec<Answer>>> {
             record_once(first, batches, &items, &expired, met_another)
         };
         match retry(attempt).await? {
-            Recorded::All(answers) => return Ok(answers),
+            Recorded::All(taken) => return Ok(taken),
             Recorded::Expired(found) => expired.extend(found),
         }
     }
@@ -154,7 +164,7 @@ pub async fn record(batches: &[Admitted]) -> Result<Vec<Vec<Answer>>> {
 /// What became of batches.
 enum Recorded {
     /// Each item has its answer.
-    All(Vec<Vec<Answer>>),
+    All(Taken),
     /// Nothing was taken: these runs would have been made a second time, after they were deleted.
     Expired(Vec<String>),
 }
@@ -206,20 +216,32 @@ async fn record_once(
     };
     let mut answers = all.iter().map(|sent| taking.take(sent)).collect::<Vec<_>>().into_iter();
     let answers = batches.iter().map(|by| answers.by_ref().take(by.batch.reports.len()).collect()).collect();
-    let Taking { mut lookup, changed, mut events, .. } = taking;
+    let Taking { mut lookup, runs: before, changed, mut events, .. } = taking;
     // In one order in every batch, so that two with the same events wait for each other rather than deadlock.
     events.sort_by(|a, b| a.id.cmp(&b.id));
     let entries = lookup.create_missing(&tx, &permit, source).await?;
     let mut runs: Vec<RunToStore> = changed.into_values().map(|run| lookup.resolve(run)).collect::<Result<_>>()?;
     runs.sort_by_key(|run| run.id);
     stored::conform(store, &tx, &mut runs).await?;
+    let news = news(*mode, &before, &runs);
     let found = stored::write(&tx, &permit, store.zone(), &Batch { source, mode: *mode, runs, events }).await?;
     if !found.is_empty() {
         return Ok(Recorded::Expired(found));
     }
     audit::append(&tx, entries).await?;
     tx.commit().await?;
-    Ok(Recorded::All(answers))
+    Ok(Recorded::All(Taken { answers, news }))
+}
+
+/// What these batches made known of the runs that they made or changed.
+fn news(mode: Mode, before: &HashMap<String, StoredRun>, runs: &[RunToStore]) -> Vec<News> {
+    if mode == Mode::Practice {
+        return Vec::new();
+    }
+    // What the service found before is known by what was counted then: versions may have ended since.
+    let counted = |known: &StoredRun| known.stored.counted.map(|(_, facts)| facts.violations).unwrap_or_default();
+    let known = |run: &RunToStore| before.get(&run.run_id).map(|known| (&known.run, counted(known)));
+    runs.iter().map(|run| News::of(known(run), &run.run, &run.found)).collect()
 }
 
 /// A run that these batches made or changed.

@@ -183,7 +183,7 @@ pub async fn send(
         }
         let batch = BatchInput { source: source.to_owned(), mode: Mode::Backfill, sent_at: None, reports };
         let batch = [Admitted::new(call(), batch)?];
-        let told = executions::record(&batch).await?.concat();
+        let told = executions::record(&batch).await?.answers.concat();
         progress.inc(told.len() as u64);
         for (report, answer) in batch[0].batch().reports.iter().zip(told) {
             answers.count(report, answer);

@@ -1,15 +1,13 @@
 //! What ingested executions tell.
 //!
-//! A run counts when a report is taken that tells of its end, whether that report made the run or finished one that
-//! had been told of before. A counter cannot take anything back: a correction that states the end again counts again.
-//! Exact figures are in `/metrics/domain`.
+//! What is counted of runs is what became known of them ([`News`]), at the moment at which it did, however many reports
+//! that took. A counter cannot take anything back, so what is corrected later stays counted as it was: a run whose
+//! adherence is told after its end stays `UNKNOWN`. Exact figures are in `/metrics/domain`.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, Result};
-use sopwith_domain::execution::{Adherence, Mode, Outcome, Report, Severity, StepStatus};
-use sopwith_domain::time::Timestamp;
+use sopwith_domain::execution::{Adherence, Mode, News, Outcome, Severity};
 
 use super::series::{LONG, Maker, SHORT};
 use crate::app::executions::Answer;
@@ -36,9 +34,9 @@ pub struct Executions {
 
 impl Executions {
     pub fn new(make: &Maker) -> Result<Self> {
-        let help = "Runs whose end was reported, by outcome and adherence.";
+        let help = "Runs that ended: each once, when its end became known, by outcome and adherence as known by then.";
         let ended = make.counters("sop_executions_total", help, &["outcome", "adherence"])?;
-        let help = "From start to end of runs whose report tells both.";
+        let help = "From start to end of runs: each once, when both became known, by outcome as known by then.";
         let durations = make.histograms("sop_execution_duration_seconds", help, &["outcome"], LONG)?;
         for outcome in Outcome::ALL.iter().map(|o| o.as_str()).chain([NO_OUTCOME]) {
             durations.with_label_values(&[outcome]);
@@ -46,7 +44,7 @@ impl Executions {
                 ended.with_label_values(&[outcome, adherence.as_str()]);
             }
         }
-        let help = "Violations of rules that were reported, by severity.";
+        let help = "Violations, reported or found by the service, when each was added to its run, by severity.";
         let violations = make.counters("sop_compliance_violations_total", help, &["severity"])?;
         for severity in Severity::ALL {
             violations.with_label_values(&[severity.as_str()]);
@@ -56,7 +54,8 @@ impl Executions {
         for (result, mode) in RESULTS.iter().flat_map(|r| Mode::ALL.iter().map(move |m| (r, m))) {
             records.with_label_values(&[*result, mode.as_str()]);
         }
-        let (steps, scores) = ("Steps that were reported as failed.", "Satisfaction with runs, from 1 to 5.");
+        let steps = "Attempts at steps that failed, when each became known.";
+        let scores = "Satisfaction with runs, from 1 to 5: of each run the first score.";
         let batches = "Time to take a batch of executions.";
         Ok(Self {
             ended,
@@ -69,27 +68,31 @@ impl Executions {
         })
     }
 
-    pub fn batch(&self, mode: Mode, reports: &[Report], answers: &[Answer], took: Duration) {
+    pub fn batch(&self, mode: Mode, answers: &[Answer], took: Duration) {
         self.batches.observe(took.as_secs_f64());
         for answer in answers {
             self.records.with_label_values(&[answer.status(), mode.as_str()]).inc();
         }
-        // Training is kept apart from all figures.
-        if mode == Mode::Practice {
-            return;
-        }
-        let taken = |answer: &Answer| matches!(answer, Answer::Created(_) | Answer::Updated(_));
-        let taken = reports.iter().zip(answers).filter(|(_, answer)| taken(answer)).map(|(report, _)| report);
-        let mut ends: HashMap<&str, &Report> = HashMap::new();
-        for report in taken {
-            self.details(report);
-            let newer = ends.get(report.run_id.as_str()).is_none_or(|known| known.revision <= report.revision);
-            if newer && (report.outcome.is_some() || report.finished_at.is_some()) {
-                ends.insert(&report.run_id, report);
+    }
+
+    /// What became known of runs, and is stored.
+    pub fn learned(&self, news: &[News]) {
+        for news in news {
+            let outcome = news.outcome.map_or(NO_OUTCOME, Outcome::as_str);
+            if let Some(adherence) = news.ended {
+                self.ended.with_label_values(&[outcome, adherence.as_str()]).inc();
             }
-        }
-        for report in ends.values() {
-            self.end(report);
+            if let Some(micros) = news.took {
+                let took = Duration::from_micros(micros);
+                self.durations.with_label_values(&[outcome]).observe(took.as_secs_f64());
+            }
+            self.step_errors.inc_by(news.failed_steps);
+            for (severity, count) in Severity::ALL.iter().zip(news.violations).filter(|(_, count)| *count > 0) {
+                self.violations.with_label_values(&[severity.as_str()]).inc_by(count);
+            }
+            if let Some(score) = news.score {
+                self.satisfaction.observe(score.into());
+            }
         }
     }
 
@@ -107,30 +110,6 @@ impl Executions {
     pub fn failed(&self, mode: Mode, count: usize) {
         self.records.with_label_values(&[FAILED, mode.as_str()]).inc_by(count as u64);
     }
-
-    fn details(&self, report: &Report) {
-        let failed = report.steps.iter().filter(|step| step.status == StepStatus::Failed).count();
-        self.step_errors.inc_by(failed as u64);
-        for violation in report.violations.iter().flatten() {
-            self.violations.with_label_values(&[violation.severity.as_str()]).inc();
-        }
-        if let Some(satisfaction) = report.satisfaction {
-            self.satisfaction.observe(satisfaction.score.into());
-        }
-    }
-
-    fn end(&self, report: &Report) {
-        let outcome = report.outcome.map_or(NO_OUTCOME, Outcome::as_str);
-        let adherence = report.adherence.unwrap_or(Adherence::Unknown);
-        self.ended.with_label_values(&[outcome, adherence.as_str()]).inc();
-        if let Some(took) = report.started_at.zip(report.finished_at).and_then(|(from, to)| duration(from, to)) {
-            self.durations.with_label_values(&[outcome]).observe(took.as_secs_f64());
-        }
-    }
-}
-
-fn duration(from: Timestamp, to: Timestamp) -> Option<Duration> {
-    Some(Duration::from_micros(u64::try_from(to.since(from)).ok()?))
 }
 
 #[cfg(test)]
@@ -141,24 +120,28 @@ mod tests {
 
     use super::*;
 
-    fn report(run: &str, revision: i64, outcome: Option<Outcome>) -> Report {
-        Report { run_id: run.to_owned(), revision, outcome, ..Report::default() }
-    }
-
     #[test]
-    fn a_run_counts_once_when_its_end_is_told_and_never_in_training() {
+    fn records_count_by_what_became_of_them_and_runs_by_what_became_known() {
         let executions = Executions::new(&Maker(&Registry::new())).unwrap();
-        let (made, changed) = (Answer::Created(ExecutionId(Uuid::nil())), Answer::Updated(ExecutionId(Uuid::nil())));
-        let failed = Some(Outcome::Failed);
-        let reports = [report("a", 1, None), report("a", 2, Some(Outcome::Succeeded)), report("a", 3, failed)];
-        let answers = [made.clone(), changed.clone(), changed];
-        executions.batch(Mode::Live, &reports, &answers, Duration::ZERO);
-        executions.batch(Mode::Practice, &[report("b", 1, failed)], std::slice::from_ref(&made), Duration::ZERO);
-        executions.batch(Mode::Live, &[report("c", 1, failed)], &[Answer::Duplicate], Duration::ZERO);
-        let ended = |outcome| executions.ended.with_label_values(&[outcome, "UNKNOWN"]).get();
-        assert_eq!((ended("FAILED"), ended("SUCCEEDED"), ended("UNKNOWN")), (1, 0, 0));
+        let created = Answer::Created(ExecutionId(Uuid::nil()));
+        executions.batch(Mode::Live, &[created.clone(), Answer::Duplicate, created.clone()], Duration::ZERO);
+        executions.batch(Mode::Practice, &[created], Duration::ZERO);
         let records = |result, mode| executions.records.with_label_values(&[result, mode]).get();
-        assert_eq!(records("CREATED", "LIVE") + records("UPDATED", "LIVE") + records("DUPLICATE", "LIVE"), 4);
-        assert_eq!(records("CREATED", "PRACTICE"), 1);
+        let counted = [records("CREATED", "LIVE"), records("DUPLICATE", "LIVE"), records("CREATED", "PRACTICE")];
+        assert_eq!(counted, [2, 1, 1]);
+
+        let outcome = Some(Outcome::Failed);
+        let ended = News { outcome, ended: Some(Adherence::Deviated), took: Some(90_000_000), ..News::default() };
+        let more = News { outcome, violations: [0, 1, 2], failed_steps: 3, score: Some(4), ..News::default() };
+        executions.learned(&[ended, more, News::default()]);
+        assert_eq!(executions.ended.with_label_values(&["FAILED", "DEVIATED"]).get(), 1);
+        let all = Outcome::ALL.iter().map(|o| o.as_str()).chain([NO_OUTCOME]);
+        let all = all.flat_map(|o| Adherence::ALL.iter().map(move |a| [o, a.as_str()]));
+        assert_eq!(all.map(|labels| executions.ended.with_label_values(&labels).get()).sum::<u64>(), 1);
+        let durations = executions.durations.with_label_values(&["FAILED"]);
+        assert_eq!((durations.get_sample_count(), durations.get_sample_sum().to_bits()), (1, 90_f64.to_bits()));
+        let violations = |severity| executions.violations.with_label_values(&[severity]).get();
+        assert_eq!([violations("MINOR"), violations("MAJOR"), violations("CRITICAL")], [0, 1, 2]);
+        assert_eq!((executions.step_errors.get(), executions.satisfaction.get_sample_count()), (3, 1));
     }
 }

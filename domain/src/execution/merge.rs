@@ -114,6 +114,16 @@ impl Run {
         if self.take(report, &stamp, newer) || newer { Merged::Updated } else { Merged::Stale }
     }
 
+    /// Whether anything tells of its end.
+    pub(super) fn is_finished(&self) -> bool {
+        self.finished_at.is_some() || self.outcome.is_some()
+    }
+
+    /// Microseconds from start to finish, where both are known.
+    pub(super) fn duration(&self) -> Option<u64> {
+        u64::try_from(self.finished_at?.since(self.started_at?)).ok()
+    }
+
     /// Takes the fields of a report that no newer event rules; answers whether there was any.
     fn take(&mut self, report: &Report, stamp: &Stamp, newest: bool) -> bool {
         let mut taken = false;
