@@ -207,8 +207,10 @@ async fn ask_database(site: &Site, question: &Question, asking: Duration) -> (Co
         Backend::Postgres => {
             let mut connection = PgConnection::connect(site.world.db.url()).await.unwrap();
             let sql: Arc<str> = sql.into();
-            repeat(asking, cpu, async || rows = connection.fetch_all(AssertSqlSafe(Arc::clone(&sql))).await.unwrap().len())
-                .await
+            repeat(asking, cpu, async || {
+                rows = connection.fetch_all(AssertSqlSafe(Arc::clone(&sql))).await.unwrap().len()
+            })
+            .await
         }
         Backend::Sqlite => {
             let connection = rusqlite::Connection::open(raw::file(site.world.db.url())).unwrap();

@@ -89,8 +89,10 @@ async fn postgres(from: &str, to: &str, like: &str, rows: u64, way: Way) -> f64 
     }
     let began = Instant::now();
     for (client, mut connection) in connections.into_iter().enumerate() {
-        let share: Vec<Vec<Vec<u8>>> =
-            (client..tables[0].len()).step_by(way.connections).map(|n| tables.iter().map(|t| t[n].clone()).collect()).collect();
+        let share: Vec<Vec<Vec<u8>>> = (client..tables[0].len())
+            .step_by(way.connections)
+            .map(|n| tables.iter().map(|t| t[n].clone()).collect())
+            .collect();
         copying.spawn(async move {
             for batch in share {
                 connection.execute("BEGIN").await.unwrap();

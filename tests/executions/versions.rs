@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::Reporter;
 use crate::story::{
-    CREATE_VERSION, DISCARD, Draft, RETIRE, content, decide, draft, look, number, place, process, publish, published, text,
+    CREATE_VERSION, DISCARD, Draft, RETIRE, content, decide, draft, look, number, place, process, publish, published,
+    text,
 };
 use crate::support::{Client, World, both};
 
