@@ -27,10 +27,10 @@ pub struct Execution {
 }
 
 impl Execution {
-    /// The n-th, of an organisation with so many SOPs, in the year before a time: they come in no order. The durations are
-    /// log-normal: median five minutes, sigma 0.6 (Box and Muller 1958).
-    pub fn new(n: u64, sops: u64, now: DateTime<Utc>) -> Self {
-        let ago = YEAR * uniform(n, 1);
+    /// The n-th, of an organisation with so many SOPs, `at` a part of the year before a time: from 0 for its beginning to 1.
+    /// The durations are log-normal: median five minutes, sigma 0.6 (Box and Muller 1958).
+    pub fn new(n: u64, at: f64, sops: u64, now: DateTime<Utc>) -> Self {
+        let ago = YEAR * (1.0 - at);
         let started = now - TimeDelta::milliseconds(ago as i64);
         let normal = (-2.0 * (1.0 - uniform(n, 2)).ln()).sqrt() * (2.0 * PI * uniform(n, 3)).cos();
         let took = (300_000.0 * (0.6 * normal).exp()).max(1.0) as i64;
@@ -69,6 +69,11 @@ impl Execution {
         }
         text.push('}');
     }
+}
+
+/// Where in the year the n-th lies, when they come in no order.
+pub fn anywhere(n: u64) -> f64 {
+    uniform(n, 1)
 }
 
 /// A number in [0, 1) (the finaliser of `SplitMix64`, Steele et al. 2014).

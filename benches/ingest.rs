@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use crate::executions::Execution;
+use crate::executions::{Execution, anywhere};
 use crate::report::{Must, digits, line};
 use crate::site::{CLIENTS, Site, Way, batch, post, taken};
 use crate::wire::Wire;
@@ -37,7 +37,7 @@ pub async fn measure(site: &mut Site, arguments: &Arguments) {
 async fn batches(site: &Site, each: u64, way: Way) {
     let (mut here, mut beside, mut cpu, mut until) = (0.0, 0.0, 0.0, 0.0);
     for round in 0..ROUNDS {
-        let all: Vec<_> = (0..each).map(|n| Execution::new(n, site.sops, site.now)).collect();
+        let all: Vec<_> = (0..each).map(|n| Execution::new(n, anywhere(n), site.sops, site.now)).collect();
         let series = format!("{way:?}-{round}");
         let bodies = all.chunks(BATCH).map(|chunk| (batch(way, &series, chunk), chunk.len())).collect();
         let (before, began) = (site.work().cpu(), Instant::now());
@@ -90,7 +90,7 @@ async fn singles(site: &Site, seconds: u64, series: &str) -> (f64, u64) {
         clients.spawn(async move {
             let (mut wire, mut sent) = (Wire::open(&raw, "/graphql", &token).await, 0);
             while began.elapsed() < limit {
-                let body = batch(Way::GraphQL, &series, &[Execution::new(sent, sops, now)]);
+                let body = batch(Way::GraphQL, &series, &[Execution::new(sent, anywhere(sent), sops, now)]);
                 taken(&wire.post(&body).await, 1);
                 sent += 1;
             }

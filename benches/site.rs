@@ -8,7 +8,7 @@ use reqwest::RequestBuilder;
 use serde_json::json;
 
 use crate::cost::{self, Work};
-use crate::executions::Execution;
+use crate::executions::{Execution, anywhere};
 use crate::story::{self, CREATE_TEAM, CREATE_TOKEN, Place, RECORD, text, token_terms};
 use crate::support::{Backend, Client, Database, Raw, World, postgres_id};
 
@@ -55,7 +55,7 @@ impl Site {
         let manager = world.client(&["manager"], "mona");
         let now = Utc::now();
         // Everybody performs something once, so that nobody has to be made while time is measured.
-        let people: Vec<_> = (0..500).map(|n| Execution::new(n, sops, now)).collect();
+        let people: Vec<_> = (0..500).map(|n| Execution::new(n, anywhere(n), sops, now)).collect();
         let answer =
             post(Way::GraphQL, &world.raw(), &token, batch(Way::GraphQL, "people", &people)).send().await.unwrap();
         taken(&answer.text().await.unwrap(), 500);
