@@ -15,8 +15,8 @@ pub enum Error {
     /// Two transactions got in each other's way; worth another try at once.
     #[error("the service is busy: try again")]
     Collided,
-    /// So many batches of executions are in work that this one got no place.
-    #[error("too many batches of executions are in work: try again in {retry_after} s")]
+    /// So many like this one are in work, such as batches of executions, that it got no place.
+    #[error("too much is in work: try again in {retry_after} s")]
     Busy {
         /// When to try again, in seconds.
         retry_after: u64,

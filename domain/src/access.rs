@@ -290,6 +290,12 @@ pub struct DecidingRole {
 }
 
 impl Actor {
+    /// Whether it is an API token, and no person.
+    #[must_use]
+    pub fn is_token(&self) -> bool {
+        self.roles.iter().any(|held| held.origin.source == RoleSource::Token)
+    }
+
     /// Whether a role of the actor allows this for the team; org-wide where no team is given.
     #[must_use]
     pub fn may(&self, permission: Permission, team: Option<TeamId>) -> bool {

@@ -45,7 +45,7 @@ policyCreate      no     no     no    no       no       yes     no          no  
 policyEnd         no     no     no    no       no       yes     no          no    no   no
 policyUpdate      no     no     no    no       no       yes     no          no    no   no
 processCreate     no     yes    no    no       no       yes     no          no    yes   yes
-processUpdate     no     yes    no    no       no       yes     no          no    yes   yes
+processUpdate     no     yes    no    no       no       yes     no          no    yes   no
 roleCreate        no     no     no    no       no       no      no          yes   no    no
 roleDelete        no     no     no    no       no       no      no          yes   no    no
 roleUpdate        no     no     no    no       no       no      no          yes   no    no

@@ -112,9 +112,12 @@ both! {
         assert_eq!(report("b", "1.0", since).await, json!([new.code, "1.0", "REPORTED", 0]), "of the SOP in force");
         assert_eq!(report("c", "1.0", before).await, json!([old.code, "1.0", "REPORTED", 0]), "of the SOP in force then");
         assert_eq!(report("d", "2.0", since).await, json!([old.code, "2.0", "REPORTED", 1]), "of the one that has it");
+        assert_eq!(report("f", "1.0", retired).await, json!([old.code, "1.0", "REPORTED", 1]), "of the last one then");
+        let long_ago = before - chrono::Duration::days(9);
+        assert_eq!(report("g", "1.0", long_ago).await, json!([old.code, "1.0", "REPORTED", 0]), "of the first");
         // What was reported of an SOP that is not in force says nothing of how far the version in force is used.
         let query = "query($id: ID!) { figures(filter: {sopId: $id}) { runs currentVersion { numerator denominator } } }";
-        for (sop, runs, current) in [(&old.sop, 3, [1, 1]), (&new.sop, 1, [1, 1])] {
+        for (sop, runs, current) in [(&old.sop, 5, [1, 1]), (&new.sop, 1, [1, 1])] {
             let seen = &place.manager.ok(query, json!({"id": sop})).await["figures"][0];
             assert_eq!(seen, &json!({"runs": runs, "currentVersion": {"numerator": current[0], "denominator": current[1]}}));
         }

@@ -326,10 +326,12 @@ fn version_of(run: &Run, times: &[InForce]) -> Used {
     let covers = |t: &&InForce| at.is_some_and(|at| t.from <= at && t.until.is_none_or(|until| at < until));
     let in_force = times.iter().filter(of_sop).rev().find(covers);
     if let Some(label) = &run.version {
-        // A process can have had several SOPs: the label is that of the one in force, or else of its last.
+        // A process can have had several SOPs: the label is that of the one in force then, else of the last one before, else
+        // of the first.
         let labelled = || times.iter().filter(of_sop).filter(|t| t.label == *label);
         let in_use = in_force.and_then(|now| labelled().find(|t| t.sop == now.sop));
-        let named = in_use.or_else(|| labelled().next_back());
+        let last = || labelled().rfind(|t| at.is_none_or(|at| t.from <= at));
+        let named = in_use.or_else(last).or_else(|| labelled().next());
         let outdated = named.filter(|t| matches!((t.until, at), (Some(until), Some(at)) if at >= until));
         let found = outdated.map(|t| Violation {
             kind: "OUTDATED_VERSION".to_owned(),

@@ -82,7 +82,7 @@ pub async fn actor(store: &Store, bearer: &Bearer, now: Timestamp, request_id: &
 /// # Errors
 /// When the database does not answer.
 pub async fn anew(db: &impl Connection, actor: &Actor, now: Timestamp) -> Result<Actor> {
-    if actor.roles.iter().any(|held| held.origin.source == RoleSource::Token) {
+    if actor.is_token() {
         return Ok(actor.clone());
     }
     let claimed = actor.roles.iter().filter(|held| held.origin.source == RoleSource::Claim);

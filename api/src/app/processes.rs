@@ -96,6 +96,10 @@ pub async fn update(call: &Call, id: ProcessId, revision: i64, change: ProcessCh
 }
 
 async fn update_once(call: &Call, id: ProcessId, revision: i64, change: &ProcessChange) -> Result<ProcessId> {
+    // Whose a process is rules who reads its figures: what integrations bring along are new ones.
+    if call.actor.is_token() {
+        return Err(Refusal::forbidden("an API token makes processes, and changes none").into());
+    }
     let tx = call.store.begin().await?;
     let row = processes::locked(&tx, id).await?.ok_or(Refusal::NotFound("process"))?;
     let current = row.revision;
@@ -111,7 +115,8 @@ async fn update_once(call: &Call, id: ProcessId, revision: i64, change: &Process
     if after.horizon != before.horizon {
         executions::set_horizon(&tx, &permit, id, after.horizon).await?;
     }
-    let mut entry = record::plain(call, "process.updated", id, after.team, Value::Null);
+    // Told to those of the team that loses it: who takes it is one of the other, or of all.
+    let mut entry = record::plain(call, "process.updated", id, before.team.or(after.team), Value::Null);
     (entry.old, entry.new) = differences(&told(&before, revision), &told(&after, revision + 1));
     audit::append(&tx, vec![entry]).await?;
     tx.commit().await?;

@@ -278,7 +278,7 @@ pub struct SopFilter {
 }
 
 /// The SOPs that somebody sees, as a condition on them.
-pub(super) fn seen(visible: &Visibility) -> Cond {
+fn seen(visible: &Visibility) -> Cond {
     match visible.drafts {
         Reach::Organisation => Cond::all(),
         Reach::Teams(_) => Cond::any().add(sop::Column::WasPublished.eq(true)).add(drafts_seen(visible)),

@@ -125,7 +125,7 @@ pub struct StageFigures {
     pub name: String,
     /// The role that decides in it.
     pub role: String,
-    /// The first place that it has in one of the requests, from 0.
+    /// The last place that it has in any of the requests, from 0: short ways leave out what comes first.
     pub place: usize,
     /// How the stays in it ended.
     pub ends: Ends,
@@ -160,7 +160,7 @@ impl Figures {
         let Stay { place, name, role, opened_at, closed_at, escalated } = stay;
         let new = || StageFigures { name: name.clone(), role: role.clone(), place, ..StageFigures::default() };
         let stage = self.stages.entry((name.clone(), role.clone())).or_insert_with(new);
-        stage.place = stage.place.min(place);
+        stage.place = stage.place.max(place);
         stage.escalated += i64::from(escalated);
         stage.ends.add(ended, opened_at, closed_at, now);
     }

@@ -15,6 +15,10 @@ const LONGEST: i64 = 366 * DAY;
 /// How many of these are counted in this process at a time; others wait for as long as their requests may. Each has a
 /// connection to the database, and takes up to some seconds where there are very many runs.
 static SEATS: Semaphore = Semaphore::const_new(2);
+/// How many may be asked for at a time, those that are counted among them.
+static ASKED: Semaphore = Semaphore::const_new(10);
+/// When those that found no place may come again, in seconds.
+const RETRY_AFTER: u64 = 1;
 
 /// The time that is looked at: until now, and 90 days, where it is not said.
 ///
@@ -31,11 +35,15 @@ pub fn stretch(now: Timestamp, from: Option<Timestamp>, to: Option<Timestamp>) -
 
 /// Counts when there is a seat. It goes on when nobody waits any more, since the database would too, and holds its seat as
 /// long: so asking again and again does not take all connections.
+///
+/// # Errors
+/// `Busy` when too many wait; those of the counting.
 pub(super) async fn seated<T: Send + 'static>(count: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    let place = ASKED.try_acquire().map_err(|_| Error::Busy { retry_after: RETRY_AFTER })?;
     let seat = SEATS.acquire().await.map_err(Error::internal)?;
     let counting = async move {
         let counted = count.await;
-        drop(seat);
+        drop((seat, place));
         counted
     };
     tokio::spawn(statements::counted(counting)).await.map_err(Error::internal)?

@@ -24,7 +24,7 @@ pub struct ApiTokenCreateInput {
     /// that one can take over from another.
     source: String,
     /// What it allows, of `EXECUTIONS_RECORD`, `PROCESS_WRITE`, `FIGURES_READ`, `AUDIT_READ` and `DRAFT_READ`. With
-    /// `PROCESS_WRITE`, executions may name processes and teams that do not exist yet.
+    /// `PROCESS_WRITE`, executions may name processes and teams that do not exist yet; no token changes a process.
     scopes: Vec<Permission>,
     /// The only team that it is for; org-wide when absent, as it must be to record executions.
     team_id: Option<ID>,

@@ -37,7 +37,7 @@ pub struct ApprovalFiguresQuery;
 #[Object]
 impl ApprovalFiguresQuery {
     /// How approval requests end and after how long, which stage holds them up, and who is waited for, grouped as you say, in
-    /// the order of their groups. Of the SOPs of which you read figures, as far as you see them. At most 2,000 groups, of at
+    /// the order of their groups. Of the SOPs of which you read figures and see the requests. At most 2,000 groups, of at
     /// most 20,000 requests.
     #[graphql(complexity = "20 * child_complexity + 2000")]
     async fn approval_figures(

@@ -141,9 +141,12 @@ impl ApprovalDelegate {
         person(ctx, Some(self.0.person)).await
     }
 
-    /// In whose place.
+    /// In whose place, where you see the delegation.
     async fn on_behalf_of(&self, ctx: &Context<'_>) -> Result<Option<Person>> {
-        person(ctx, Some(self.0.on_behalf_of)).await
+        match self.delegation(ctx).await? {
+            Some(_) => person(ctx, Some(self.0.on_behalf_of)).await,
+            None => Ok(None),
+        }
     }
 
     /// By which delegation, where you see that.

@@ -270,7 +270,7 @@ pub struct ExecutionInput {
     /// Code of the SOP.
     sop: Option<String>,
     /// Label of the version that was used, if known: of the SOP, or where the process alone is named, of its SOP that was in
-    /// force then; else of the last one of the process that has such a version.
+    /// force then; else of the last one before that has such a version.
     version: Option<String>,
     /// Key of the team that performed it.
     team: Option<String>,

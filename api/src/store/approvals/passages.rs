@@ -11,9 +11,10 @@ use sopwith_domain::policy::PolicyKind;
 use sopwith_domain::time::Timestamp;
 
 use crate::error::{Error, Result};
+use crate::store::drafts::ids_with_drafts_seen;
 use crate::store::entity::{approval_request, approval_stage, event, policy, sop};
 use crate::store::executions::FiguresReach;
-use crate::store::{Connection, parse, sops};
+use crate::store::{Connection, parse};
 
 /// Which requests are asked for.
 #[derive(Debug, Clone, Default)]
@@ -112,7 +113,10 @@ fn asked(who: &FiguresReach, visible: &Visibility, filter: &PassageFilter, most:
         filter.from.map(|from| OpenedAt.gte(from.micros())),
         filter.to.map(|to| OpenedAt.lt(to.micros())),
     ];
-    let all = conditions.into_iter().flatten().fold(Cond::all().add(reach).add(sops::seen(visible)), Cond::add);
+    let all = conditions
+        .into_iter()
+        .flatten()
+        .fold(Cond::all().add(reach).add(SopId.in_subquery(ids_with_drafts_seen(visible))), Cond::add);
     Query::select()
         .column(Id.as_column_ref())
         .from(approval_request::Entity)

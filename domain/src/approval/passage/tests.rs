@@ -39,9 +39,9 @@ fn stages_are_told_of_by_what_became_of_them() {
     assert_eq!(figures.ends.rejection(), Ratio { numerator: 2, denominator: 3 });
     assert_eq!(figures.ends.oldest_pending, Some(at(7)));
     let stages = figures.stages();
-    // Both can be the first of a request: then it goes by the name.
+    // A request that begins with the approval does not put it before the review.
     let told: Vec<_> = stages.iter().map(|s| (s.name.as_str(), s.place, counts(&s.ends), s.escalated)).collect();
-    assert_eq!(told, [("APPROVER", 0, [1, 1, 0, 2], 0), ("REVIEWER", 0, [3, 1, 1, 1], 2)]);
+    assert_eq!(told, [("REVIEWER", 0, [3, 1, 1, 1], 2), ("APPROVER", 1, [1, 1, 0, 2], 0)]);
     let waited = |role: &str, pending, since| WaitedFor { role: role.to_owned(), pending, oldest_pending: at(since) };
     assert_eq!(figures.waited_for(), [waited("approver", 2, 8), waited("reviewer", 1, 10)]);
 }
