@@ -37,21 +37,34 @@ fn recomputed(csv: &Path) -> Value {
 /// What the service says, by process, in the words of the other program.
 async fn told(who: &Client) -> BTreeMap<String, Value> {
     let query =
-        "{ figures(groupBy: [PROCESS]) { process { key } runs adoption { followed deviated notFollowed unknown }
-        completionTime { open completedOnly { p50 { value } p90 { value } p95 { value } } } violations { events } } }";
+        "{ figures(groupBy: [PROCESS]) { process { key } runs withoutStart adoption { followed deviated notFollowed unknown }
+        completionTime { open completedOnly { p50 { value } p90 { value } p95 { value } } } violations { events runs }
+        violationsBySeverity { minor { events } major { events } critical { events } } rework { numerator denominator }
+        errorRate { numerator denominator } firstTimeRight { numerator denominator }
+        abandonment { numerator denominator } } }";
     let seen = who.ok(query, json!({})).await;
     let seconds = |at: &Value| at["value"].as_str().map(|text| micros(text) / 1_000_000);
+    let ratio = |ratio: &Value| json!([ratio["numerator"], ratio["denominator"]]);
     let row = |row: &Value| {
         let (adoption, time) = (&row["adoption"], &row["completionTime"]);
-        let completed = &time["completedOnly"];
+        let (completed, severities) = (&time["completedOnly"], &row["violationsBySeverity"]);
         assert_eq!(adoption["deviated"], 0);
+        let breaches: i64 =
+            ["minor", "major", "critical"].map(|name| severities[name]["events"].as_i64().unwrap()).iter().sum();
+        assert_eq!(row["violations"], json!({"events": breaches, "runs": row["runs"]}));
         let figures = json!({
             "n": row["runs"],
             "followed": adoption["followed"],
             "not_followed": adoption["notFollowed"],
             "unknown": adoption["unknown"],
             "finished": row["runs"].as_i64().unwrap() - time["open"].as_i64().unwrap(),
-            "sla_violations": row["violations"]["events"],
+            "without_start": row["withoutStart"],
+            "violations": {"minor": severities["minor"]["events"], "major": severities["major"]["events"],
+                "critical": severities["critical"]["events"]},
+            "rework": ratio(&row["rework"]),
+            "error_rate": ratio(&row["errorRate"]),
+            "first_time_right": ratio(&row["firstTimeRight"]),
+            "abandonment": ratio(&row["abandonment"]),
             "p50_seconds": seconds(&completed["p50"]),
             "p90_seconds": seconds(&completed["p90"]),
             "p95_seconds": seconds(&completed["p95"]),
@@ -70,8 +83,6 @@ pub async fn assert_figures_agree(world: &World, csv: &Path) {
     let processes = expected["processes"].as_object_mut().unwrap();
     assert_eq!((processes.len(), figures.len()), (338, 338));
     for (process, wanted) in processes.iter_mut() {
-        // How much was done again is kept of every run, and is no figure.
-        wanted.as_object_mut().unwrap().remove("rework");
         let mut found = figures.get(process).cloned().unwrap_or_default();
         for percentile in ["p50_seconds", "p90_seconds", "p95_seconds"] {
             let exact = wanted[percentile].take().as_i64();
@@ -84,9 +95,13 @@ pub async fn assert_figures_agree(world: &World, csv: &Path) {
         }
         assert_eq!(&found, &*wanted, "{process}");
     }
-    let sum = |field: &str| figures.values().map(|row| row[field].as_i64().unwrap()).sum::<i64>();
+    let sum = |at: &str| figures.values().map(|row| row.pointer(at).and_then(Value::as_i64).unwrap()).sum::<i64>();
     // As the README of the data says.
-    assert_eq!((sum("n"), sum("followed"), sum("sla_violations")), (INCIDENTS, 3_551, 9_115));
+    assert_eq!((sum("/n"), sum("/followed"), sum("/violations/major")), (INCIDENTS, 3_551, 9_115));
+    for share in ["/rework", "/first_time_right", "/abandonment"] {
+        let (part, all) = (sum(&format!("{share}/0")), sum(&format!("{share}/1")));
+        assert!(0 < part && part < all, "{share} tells of something: {part} of {all}");
+    }
 }
 
 /// On one database: `incident_stream` sends the same log to both, and what is imported takes the same way from there on.
