@@ -33,9 +33,11 @@ pub mod sops;
 pub mod teams;
 pub mod tokens;
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sea_orm::sqlx::Connection as _;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
     AccessMode, ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, IsolationLevel,
@@ -169,6 +171,9 @@ async fn sqlite(url: &str, connections: u32) -> Result<DatabaseConnection> {
     let mut options = ConnectOptions::new(url);
     options.max_connections(connections).acquire_timeout(PATIENCE).sqlx_logging(false);
     options.map_sqlx_sqlite_pool_opts(|o| o.acquire_time_level(acquire::LEVEL));
+    // Where a statement fails, SQLite may end the whole transaction, such as for want of space. To the library it then is open
+    // for good: later ones would be parts of it, and what they commit would not be. Such a connection is given up.
+    options.map_sqlx_sqlite_before_acquire(|connection, _| Box::pin(ready(Ok(!connection.is_in_transaction()))));
     // The settings that make it durable and let readers go on while one writes.
     options.map_sqlx_sqlite_opts(|o| {
         o.journal_mode(SqliteJournalMode::Wal)
