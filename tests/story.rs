@@ -226,6 +226,20 @@ pub async fn published(place: &Place, title: &str) -> Draft {
     draft
 }
 
+/// The next version of a published SOP, with this content, published as well.
+pub async fn published_next(place: &Place, before: &Draft, content: Value) -> Draft {
+    let made = place.author.mutate(CREATE_VERSION, json!({"input": {"sopId": before.sop, "content": content}})).await;
+    let version = &made["version"];
+    let draft = Draft {
+        version: text(&version["id"]),
+        revision: number(&version["revision"]),
+        hash: text(&version["contentHash"]),
+        ..before.clone()
+    };
+    publish(place, &place.author, &draft).await;
+    draft
+}
+
 /// A published SOP with a step in trouble: sixty runs of this moment, by as many people, all of which fail in it.
 pub async fn troubled(place: &Place, key: &str) -> Draft {
     let process = process(&place.author, &json!(place.team), key).await;

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use super::figures::micros;
 use super::{Reporter, everyone, multiply, step};
-use crate::story::{CREATE_TEAM, CREATE_VERSION, Draft, Place, content, number, place, publish, published, text};
+use crate::story::{
+    CREATE_TEAM, CREATE_VERSION, Draft, Place, content, number, place, published, published_next, text,
+};
 use crate::support::{Dice, World, both};
 
 const FUNNEL: &str = "query($version: ID!, $filter: StepFunnelFilter) { stepFunnel(versionId: $version, filter: $filter) {
@@ -121,16 +123,7 @@ fn compare(row: &Value, runs: &[Vec<Attempt>], with_steps: usize) {
 async fn second(place: &Place, first: &Draft) -> Draft {
     let mut next = content("Reset a password");
     next["steps"][0]["instruction"] = json!("Ask for the badge number.");
-    let made = place.author.mutate(CREATE_VERSION, json!({"input": {"sopId": first.sop, "content": next}})).await;
-    let version = &made["version"];
-    let draft = Draft {
-        version: text(&version["id"]),
-        revision: number(&version["revision"]),
-        hash: text(&version["contentHash"]),
-        ..first.clone()
-    };
-    publish(place, &place.author, &draft).await;
-    draft
+    published_next(place, first, next).await
 }
 
 both! {

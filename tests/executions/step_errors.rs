@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Reporter, everyone, from_now, months_ago, step, with};
 use crate::story::{
-    CREATE_TEAM, CREATE_VERSION, Draft, Place, content, draft, number, place, process, publish, published, text,
+    CREATE_TEAM, Draft, Place, content, draft, number, place, process, publish, published, published_next, text,
 };
 use crate::support::{Client, Dice, World, both, literal};
 
@@ -137,16 +137,7 @@ async fn second(place: &Place, first: &Draft) -> Draft {
     let mut next = content("Reset a password");
     next["steps"][1] = json!({"key": "call-back", "instruction": "Call back.", "role": "agent", "mandatory": false});
     next["steps"][0]["instruction"] = json!("Ask for the badge number.");
-    let made = place.author.mutate(CREATE_VERSION, json!({"input": {"sopId": first.sop, "content": next}})).await;
-    let version = &made["version"];
-    let draft = Draft {
-        version: text(&version["id"]),
-        revision: number(&version["revision"]),
-        hash: text(&version["contentHash"]),
-        ..first.clone()
-    };
-    publish(place, &place.author, &draft).await;
-    draft
+    published_next(place, first, next).await
 }
 
 /// Runs of both versions of an SOP, of another SOP and of a process without one; also sent.

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, SubsecRound as _, Utc};
 use serde_json::{Value, json};
 
+use super::versions::published_at;
 use super::{Reporter, compacted, everyone, from_now, with};
 use crate::story::{
-    CREATE_TEAM, CREATE_VERSION, Draft, Place, RETIRE, content, decide, look, number, place, process, publish,
-    published, text,
+    CREATE_TEAM, Draft, Place, RETIRE, content, decide, look, number, place, process, published, published_next, text,
 };
 use crate::support::{Client, Dice, World, both};
 
@@ -126,18 +126,8 @@ async fn compare(who: &Client, runs: &[&Run], filter: &Value) {
 async fn supersede(place: &Place, first: &Draft) -> (Draft, DateTime<Utc>) {
     let mut next = content("Reset a password");
     next["steps"][0]["instruction"] = json!("Ask for the badge number.");
-    let made = place.author.mutate(CREATE_VERSION, json!({"input": {"sopId": first.sop, "content": next}})).await;
-    let version = &made["version"];
-    let draft = Draft {
-        version: text(&version["id"]),
-        revision: number(&version["revision"]),
-        hash: text(&version["contentHash"]),
-        ..first.clone()
-    };
-    publish(place, &place.author, &draft).await;
-    let seen =
-        place.author.ok("query($id: ID!) { version(id: $id) { publishedAt } }", json!({"id": draft.version})).await;
-    let at = text(&seen["version"]["publishedAt"]).parse().unwrap();
+    let draft = published_next(place, first, next).await;
+    let at = published_at(&place.author, &draft.version).await;
     (draft, at)
 }
 

@@ -48,3 +48,29 @@ pub(super) async fn seated<T: Send + 'static>(count: impl Future<Output = Result
     };
     tokio::spawn(statements::counted(counting)).await.map_err(Error::internal)?
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn so_many_wait_and_the_next_is_told_to_come_again() {
+        let gate = Arc::new(Semaphore::new(0));
+        let count = || {
+            let gate = Arc::clone(&gate);
+            async move { gate.acquire().await.map(drop).map_err(Error::internal) }
+        };
+        let asked: Vec<_> = (0..10).map(|_| tokio::spawn(seated(count()))).collect();
+        while ASKED.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(seated(count()).await, Err(Error::Busy { retry_after: RETRY_AFTER })));
+        gate.add_permits(10);
+        for one in asked {
+            one.await.unwrap().unwrap();
+        }
+        seated(count()).await.unwrap();
+    }
+}

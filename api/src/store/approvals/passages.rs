@@ -44,7 +44,7 @@ pub struct Told {
     pub passage: Passage,
 }
 
-/// The requests of SOPs that somebody sees, where they read figures of them: at most so many, with one statement.
+/// The requests that somebody sees, of SOPs of which they read figures: at most so many, with one statement.
 ///
 /// # Errors
 /// When the database does not answer.
