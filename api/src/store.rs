@@ -37,10 +37,10 @@ use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::sqlx::Connection as _;
+use sea_orm::sqlx::{Connection as _, Database, Pool};
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    AccessMode, ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, IsolationLevel,
+    AccessMode, ConnectOptions, DatabaseConnection, DatabaseTransaction, DbBackend, IsolationLevel,
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use sopwith_domain::calendar::Zone;
@@ -55,6 +55,10 @@ pub use uuid::Uuid;
 
 /// How long a request waits for a connection, and SQLite for its one writer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a connection to PostgreSQL is used, so that what its process has gathered is given back.
+const LIFETIME: Duration = Duration::from_mins(30);
+/// One that was used as lately as this is not tried before it is used again.
+const TRUSTED: Duration = Duration::from_secs(1);
 
 /// The database: one pool on PostgreSQL; a single writer and a pool of readers on SQLite.
 #[derive(Clone, Debug)]
@@ -77,10 +81,11 @@ impl Store {
             let read = sqlite(url, max_connections).await?;
             Ok(Self { write, read, zone, models })
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            let mut options = ConnectOptions::new(url);
-            options.max_connections(max_connections).acquire_timeout(PATIENCE).sqlx_logging(false);
+            let mut options = pool(url, max_connections);
+            options.test_before_acquire_if_idle_for(TRUSTED);
             options.map_sqlx_postgres_pool_opts(|o| o.acquire_time_level(acquire::LEVEL));
-            let pool = Database::connect(options).await?;
+            options.map_sqlx_postgres_before_acquire(|_, of| Box::pin(ready(Ok(of.age < LIFETIME))));
+            let pool = sea_orm::Database::connect(options).await?;
             Ok(Self { write: pool.clone(), read: pool, zone, models })
         } else {
             Err(Error::internal("the database URL must begin with sqlite:, postgres:// or postgresql://"))
@@ -154,22 +159,33 @@ impl Store {
     /// Size and idle count of the pools.
     #[must_use]
     pub fn connections(&self) -> (u32, usize) {
-        let sqlite = |c: &DatabaseConnection| {
-            let pool = c.get_sqlite_connection_pool();
-            (pool.size(), pool.num_idle())
-        };
-        if self.read.get_database_backend() == DbBackend::Postgres {
-            let pool = self.read.get_postgres_connection_pool();
-            return (pool.size(), pool.num_idle());
+        // The library's count of idle ones may be below zero for a moment, which reads as a huge number.
+        fn count<DB: Database>(pool: &Pool<DB>) -> (u32, usize) {
+            let (size, idle) = (pool.size(), pool.num_idle());
+            (size, if idle > size as usize { 0 } else { idle })
         }
-        let ((readers, idle_readers), (writers, idle_writers)) = (sqlite(&self.read), sqlite(&self.write));
+        if self.read.get_database_backend() == DbBackend::Postgres {
+            return count(self.read.get_postgres_connection_pool());
+        }
+        let [(readers, idle_readers), (writers, idle_writers)] =
+            [&self.read, &self.write].map(|pool| count(pool.get_sqlite_connection_pool()));
         (readers + writers, idle_readers + idle_writers)
     }
 }
 
-async fn sqlite(url: &str, connections: u32) -> Result<DatabaseConnection> {
+/// What both databases are opened with. The library's task that closes old connections is left out: it can loop for good
+/// (sqlx issue 3645), as it trusts a count of idle connections that may be below zero for a moment.
+fn pool(url: &str, connections: u32) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options.max_connections(connections).acquire_timeout(PATIENCE).sqlx_logging(false);
+    options.idle_timeout(None).max_lifetime(None);
+    options
+}
+
+async fn sqlite(url: &str, connections: u32) -> Result<DatabaseConnection> {
+    let mut options = pool(url, connections);
+    // There is no network that could lose it.
+    options.test_before_acquire(false);
     options.map_sqlx_sqlite_pool_opts(|o| o.acquire_time_level(acquire::LEVEL));
     // Where a statement fails, SQLite may end the whole transaction, such as for want of space. To the library it then is open
     // for good: later ones would be parts of it, and what they commit would not be. Such a connection is given up.
@@ -186,7 +202,7 @@ async fn sqlite(url: &str, connections: u32) -> Result<DatabaseConnection> {
             // What a statement notes for itself is small: no files are made for it.
             .pragma("temp_store", "MEMORY")
     });
-    Ok(Database::connect(options).await?)
+    Ok(sea_orm::Database::connect(options).await?)
 }
 
 /// Reads an enumeration back.
