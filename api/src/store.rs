@@ -37,8 +37,8 @@ use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::sqlx::{Connection as _, Database, Pool};
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::{Connection as _, Database, Pool};
 use sea_orm::{
     AccessMode, ConnectOptions, DatabaseConnection, DatabaseTransaction, DbBackend, IsolationLevel,
     SqliteTransactionMode, TransactionOptions, TransactionTrait,

@@ -18,7 +18,7 @@ use crate::auth::claims::{Identity, RoleClaim};
 use crate::clock::new_id;
 use crate::error::{Error, Result};
 use crate::store::audit::{self, NewEntry};
-use crate::store::people::{self, NewGrant, Profile};
+use crate::store::people::{self, Caller, NewGrant, Profile};
 use crate::store::teams::{self, NewTeam};
 use crate::store::tokens::{self as stored_tokens, TokenRow};
 use crate::store::{Connection, Store, accounts, delegations, retry};
@@ -29,14 +29,15 @@ use crate::store::{Connection, Store, accounts, delegations, retry};
 /// When the database does not answer.
 pub async fn identify(store: &Store, identity: &Identity, now: Timestamp, request_id: &str) -> Result<Actor> {
     let digest = digest(identity);
-    let known = people::by_subject(store.read(), &identity.issuer, &identity.subject).await?;
-    let person = match known.filter(|p| p.claims_digest == digest) {
-        Some(person) => PersonId(person.id),
+    let known = people::caller(store.read(), &identity.issuer, &identity.subject, now).await?;
+    // The roles are those of the token in hand: another token of the same person may claim others.
+    let caller = match known.filter(|known| known.digest == digest) {
+        Some(known) => known,
         None => retry(|| refresh(store, identity, &digest, now, request_id)).await?,
     };
-    // The roles are those of the token in hand: another token of the same person may claim others.
-    let actor = claiming(store, person, &identity.roles, now).await?;
-    Ok(Actor { source: identity.source.clone(), auth_time: identity.auth_time, ..actor })
+    let Caller { person, roles, is_delegate, .. } = caller;
+    let mandates = if is_delegate { delegations::mandates(store.read(), person, now).await? } else { Vec::new() };
+    Ok(Actor { person, roles, mandates, source: identity.source.clone(), auth_time: identity.auth_time })
 }
 
 /// A known person with the roles that these claims and, by now, grants and delegations give.
@@ -125,13 +126,7 @@ fn digest(identity: &Identity) -> String {
     hex::encode(Sha256::digest(format!("{told:?}").as_bytes()))
 }
 
-async fn refresh(
-    store: &Store,
-    identity: &Identity,
-    digest: &str,
-    now: Timestamp,
-    request_id: &str,
-) -> Result<PersonId> {
+async fn refresh(store: &Store, identity: &Identity, digest: &str, now: Timestamp, request_id: &str) -> Result<Caller> {
     let tx = store.begin().await?;
     let profile = Profile {
         issuer: identity.issuer.clone(),
@@ -179,8 +174,9 @@ async fn refresh(
         request_id.clone_into(&mut entry.request_id);
     }
     audit::append(&tx, entries).await?;
+    let caller = people::caller(&tx, &identity.issuer, &identity.subject, now).await?;
     tx.commit().await?;
-    Ok(person)
+    caller.ok_or_else(|| Error::internal("a person vanished"))
 }
 
 /// The roles that a person's claims gave, as text, in order.

@@ -128,6 +128,9 @@ pub async fn count_given(db: &impl Connection, from: PersonId, now: Timestamp) -
     Ok(delegation::Entity::find().filter(given).count(db).await?)
 }
 
+/// [`in_force`] where statements are written by hand: parameter 3 is the time.
+pub(super) const IN_FORCE_AT_3: &str = "revoked_at IS NULL AND starts_at <= $3 AND ends_at > $3";
+
 fn in_force(now: Timestamp) -> Cond {
     Cond::all()
         .add(delegation::Column::RevokedAt.is_null())

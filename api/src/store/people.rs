@@ -1,5 +1,7 @@
 //! People, their roles and grants.
 
+mod caller;
+
 use std::collections::BTreeMap;
 
 use sea_orm::ExprTrait as _;
@@ -16,6 +18,7 @@ use super::entity::{person, role_grant};
 use super::{Connection, micros, parse, roles};
 use crate::error::{Error, Result};
 
+pub use caller::{Caller, caller};
 pub use person::Model as Person;
 pub use role_grant::Model as Grant;
 
