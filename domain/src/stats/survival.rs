@@ -44,17 +44,35 @@ pub struct Point {
     pub variance: f64,
 }
 
-/// When a share of the runs is completed.
+/// When a share of the runs is completed. The ends of its interval are sought when they are asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Reached {
+pub struct Reached<'a> {
     /// Microseconds after the start.
     pub value: f64,
-    /// The lower end of the 95 % interval.
-    pub low: f64,
-    /// The upper end of the 95 % interval; none when it lies past what has been seen.
-    pub high: Option<f64>,
     /// Runs that were still open until then: how many the answer rests on.
     pub at_risk: u64,
+    share: f64,
+    before: &'a [Point],
+    /// From the one at which it is reached.
+    after: &'a [Point],
+}
+
+impl Reached<'_> {
+    /// The lower end of the 95 % interval, in microseconds.
+    ///
+    /// The interval holds the times at which the share is not refused at 95 % (Brookmeyer and Crowley 1982), by the
+    /// complementary log-log transform of the incidence (Kalbfleisch and Prentice 2002, 1.4), which keeps it in 0 to 1.
+    #[must_use]
+    pub fn low(&self) -> f64 {
+        // The upper bound gets there no later than the incidence, and the lower one no earlier.
+        self.before.iter().find(|p| p.bound_reaches(self.share, Z)).map_or(self.value, |p| p.time)
+    }
+
+    /// The upper end, in microseconds; none when it lies past what has been seen.
+    #[must_use]
+    pub fn high(&self) -> Option<f64> {
+        self.after.iter().find(|p| p.bound_reaches(self.share, -Z)).map(|p| p.time)
+    }
 }
 
 /// The cumulative incidence of completion in a cohort of runs that started in the same time, with abandonment as a
@@ -157,22 +175,16 @@ impl Incidence {
     /// When `percent` (1 to 99) of all runs that were started are completed: the first time at which the incidence
     /// reaches it; nearest rank, where nothing is open. None while it is not reached, because too many are open or
     /// were abandoned.
-    ///
-    /// The interval holds the times at which the share is not refused at 95 % (Brookmeyer and Crowley 1982), by the
-    /// complementary log-log transform of the incidence (Kalbfleisch and Prentice 2002, 1.4), which keeps it in 0 to 1.
     #[must_use]
-    pub fn percentile(&self, percent: i64) -> Option<Reached> {
+    pub fn percentile(&self, percent: i64) -> Option<Reached<'_>> {
         #[expect(clippy::cast_precision_loss, reason = "up to 99")]
         let share = percent as f64 / 100.0;
         // Sums of equal parts may miss a whole rank by some units in the last place.
         let share = share * (1.0 - 1e-12);
         let reached = self.points.iter().position(|p| p.incidence >= share)?;
-        // The upper bound gets there no later than the incidence, and the lower one no earlier.
         let (before, after) = self.points.split_at(reached);
         let at = after.first()?;
-        let low = before.iter().find(|p| p.bound_reaches(share, Z)).map_or(at.time, |p| p.time);
-        let high = after.iter().find(|p| p.bound_reaches(share, -Z)).map(|p| p.time);
-        Some(Reached { value: at.time, low, high, at_risk: at.at_risk })
+        Some(Reached { value: at.time, at_risk: at.at_risk, share, before, after })
     }
 }
 

@@ -186,9 +186,8 @@ impl<'a> ApprovalTime<'a> {
         Self { ends, incidence: ends.incidence() }
     }
 
-    fn percentile(&self, percent: i64) -> Option<Percentile> {
-        let at = self.incidence.percentile(percent)?;
-        Some(Percentile::of(at.value, at.low, at.high))
+    fn percentile(&self, percent: i64) -> Option<Percentile<'_>> {
+        self.incidence.percentile(percent).map(Percentile::Reached)
     }
 }
 
@@ -207,12 +206,12 @@ impl ApprovalTime<'_> {
     }
 
     /// Half were decided after so long; null while they are not.
-    async fn p50(&self) -> Option<Percentile> {
+    async fn p50(&self) -> Option<Percentile<'_>> {
         self.percentile(50)
     }
 
     /// Nine in ten were decided after so long; null while they are not.
-    async fn p90(&self) -> Option<Percentile> {
+    async fn p90(&self) -> Option<Percentile<'_>> {
         self.percentile(90)
     }
 }

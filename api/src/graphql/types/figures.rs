@@ -61,7 +61,7 @@ pub struct SatisfactionFigures {
 }
 
 /// How content customers or performers said they were, from 1 to 5.
-#[Object]
+#[Object(serial)]
 impl SatisfactionFigures {
     /// Those who gave a 4 or 5, among those who said it.
     async fn satisfied(&self) -> Ratio {
@@ -82,6 +82,7 @@ impl SatisfactionFigures {
 
 /// Breaches of rules by how grave they are.
 #[derive(SimpleObject)]
+#[graphql(serial)]
 pub struct ViolationsBySeverity {
     /// Of form only.
     pub(super) minor: Rate,
@@ -95,7 +96,7 @@ pub struct ViolationsBySeverity {
 pub struct Adoption<'a>(&'a Tally);
 
 /// Whether the SOP in force was followed.
-#[Object]
+#[Object(serial)]
 impl Adoption<'_> {
     /// FOLLOWED among the runs of which it is known.
     async fn known(&self) -> Ratio {

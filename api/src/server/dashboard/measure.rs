@@ -243,9 +243,9 @@ fn percentile(figures: &Figures, percent: i64) -> Option<Measure> {
     let incidence = figures.incidence();
     let found = incidence.percentile(percent)?;
     let seconds = |micros: f64| significant(micros) / 1e6;
-    let high = found.high.map_or(f64::INFINITY, seconds);
+    let high = found.high().map_or(f64::INFINITY, seconds);
     let n = i64::try_from(figures.completed.count()).ok()?;
-    Some(Measure { numerator: None, n, value: seconds(found.value), low: seconds(found.low), high })
+    Some(Measure { numerator: None, n, value: seconds(found.value), low: seconds(found.low()), high })
 }
 
 impl Unit {

@@ -20,7 +20,7 @@ pub struct ConformanceFigures<'a>(pub(super) &'a Tally);
 /// were. A deviation is a mandatory step that was skipped, a step that the version does not have, or one out of order:
 /// outside the longest series of first attempts that is in the order of the version. Steps of a branch that was not taken
 /// are not skipped, nor are those after the last one of a run that failed or was given up.
-#[Object]
+#[Object(serial)]
 impl ConformanceFigures<'_> {
     /// Runs of which it is known how far they kept to it, among the finished.
     async fn known(&self) -> Ratio {

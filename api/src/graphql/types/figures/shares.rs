@@ -7,6 +7,7 @@ use crate::graphql::scalars::BigInt;
 
 /// A 95 % interval.
 #[derive(SimpleObject)]
+#[graphql(serial)]
 pub struct Interval {
     /// Its lower end.
     pub low: f64,
@@ -29,7 +30,7 @@ impl Ratio {
 }
 
 /// A share, such as of runs: never without what it is made of.
-#[Object]
+#[Object(serial)]
 impl Ratio {
     /// Those that have the property.
     async fn numerator(&self) -> BigInt {
@@ -56,7 +57,7 @@ impl Ratio {
 pub struct Rate(pub domain::Rate);
 
 /// Events per thousand runs.
-#[Object]
+#[Object(serial)]
 impl Rate {
     /// How many events.
     async fn events(&self) -> BigInt {

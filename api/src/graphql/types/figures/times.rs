@@ -1,31 +1,54 @@
 //! How long runs took.
 
-use async_graphql::{Object, SimpleObject};
-use sopwith_domain::stats::histogram::Histogram;
+use async_graphql::Object;
+use sopwith_domain::stats::histogram::{self, Histogram};
 use sopwith_domain::stats::significant;
-use sopwith_domain::stats::survival::Incidence;
+use sopwith_domain::stats::survival::{Incidence, Reached};
 
 use crate::graphql::scalars::{BigInt, Duration};
 use crate::store::figures as stored;
 
 /// A percentile of times with its 95 % interval, within 0.6 % of the exact value and in no more than four
 /// significant digits.
-#[derive(SimpleObject)]
-pub struct Percentile {
-    /// The value.
-    value: Duration,
-    /// The lower end of its interval.
-    low: Duration,
-    /// The upper end of its interval; null where it lies past what has been seen.
-    high: Option<Duration>,
+pub enum Percentile<'a> {
+    /// Of all runs, those still open counted in.
+    Reached(Reached<'a>),
+    /// Of those that were completed.
+    Ranked(histogram::Percentile),
 }
 
-impl Percentile {
-    /// Of microseconds.
-    pub fn of(value: f64, low: f64, high: Option<f64>) -> Self {
-        let told = |micros| duration(significant(micros));
-        Self { value: told(value), low: told(low), high: high.map(told) }
+/// A percentile of times with its 95 % interval, within 0.6 % of the exact value and in no more than four
+/// significant digits.
+#[Object(serial)]
+impl Percentile<'_> {
+    /// The value.
+    async fn value(&self) -> Duration {
+        told(match self {
+            Self::Reached(at) => at.value,
+            Self::Ranked(at) => at.value,
+        })
     }
+
+    /// The lower end of its interval.
+    async fn low(&self) -> Duration {
+        told(match self {
+            Self::Reached(at) => at.low(),
+            Self::Ranked(at) => at.low,
+        })
+    }
+
+    /// The upper end of its interval; null where it lies past what has been seen.
+    async fn high(&self) -> Option<Duration> {
+        match self {
+            Self::Reached(at) => at.high(),
+            Self::Ranked(at) => Some(at.high),
+        }
+        .map(told)
+    }
+}
+
+fn told(micros: f64) -> Duration {
+    duration(significant(micros))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "durations of runs are far below 2^63 microseconds")]
@@ -48,16 +71,15 @@ impl<'a> CompletionTime<'a> {
 }
 
 impl CompletionTime<'_> {
-    fn percentile(&self, percent: i64) -> Option<Percentile> {
-        let at = self.incidence.percentile(percent)?;
-        Some(Percentile::of(at.value, at.low, at.high))
+    fn percentile(&self, percent: i64) -> Option<Percentile<'_>> {
+        self.incidence.percentile(percent).map(Percentile::Reached)
     }
 }
 
 /// How long runs took, by the time in which they started. Those still open are counted in: it is known of them that
 /// they take longer than they have been open, so a growing backlog does not look like progress. An abandoned run is
 /// never completed.
-#[Object]
+#[Object(serial)]
 impl CompletionTime<'_> {
     /// How many runs were completed.
     async fn n(&self) -> BigInt {
@@ -77,17 +99,17 @@ impl CompletionTime<'_> {
     }
 
     /// Half of the runs were completed after so long; null while they are not.
-    async fn p50(&self) -> Option<Percentile> {
+    async fn p50(&self) -> Option<Percentile<'_>> {
         self.percentile(50)
     }
 
     /// Nine in ten were completed after so long; null while they are not.
-    async fn p90(&self) -> Option<Percentile> {
+    async fn p90(&self) -> Option<Percentile<'_>> {
         self.percentile(90)
     }
 
     /// Nineteen in twenty were completed after so long; null while they are not.
-    async fn p95(&self) -> Option<Percentile> {
+    async fn p95(&self) -> Option<Percentile<'_>> {
         self.percentile(95)
     }
 
@@ -106,27 +128,26 @@ fn count(histogram: &Histogram) -> i64 {
 pub struct CompletedTime<'a>(&'a Histogram);
 
 impl CompletedTime<'_> {
-    fn percentile(&self, percent: i64) -> Option<Percentile> {
-        let at = self.0.percentile(percent)?;
-        Some(Percentile::of(at.value, at.low, Some(at.high)))
+    fn percentile(&self, percent: i64) -> Option<Percentile<'_>> {
+        self.0.percentile(percent).map(Percentile::Ranked)
     }
 }
 
 /// How long completed runs took.
-#[Object]
+#[Object(serial)]
 impl CompletedTime<'_> {
     /// Half took no longer.
-    async fn p50(&self) -> Option<Percentile> {
+    async fn p50(&self) -> Option<Percentile<'_>> {
         self.percentile(50)
     }
 
     /// Nine in ten took no longer.
-    async fn p90(&self) -> Option<Percentile> {
+    async fn p90(&self) -> Option<Percentile<'_>> {
         self.percentile(90)
     }
 
     /// Nineteen in twenty took no longer.
-    async fn p95(&self) -> Option<Percentile> {
+    async fn p95(&self) -> Option<Percentile<'_>> {
         self.percentile(95)
     }
 }
