@@ -1,6 +1,6 @@
 //! When a run counts as abandoned, by process: what figures say of it, and what becomes of it when that changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -347,6 +347,13 @@ both! {
             of(7, json!({"team": dev}), json!({"team": null})),
         ];
         assert!(told == expected || told.iter().rev().eq(&expected), "{told:#?}");
+        // Where it moved, it is told to those who lost it.
+        let mut told = Vec::new();
+        for manager in [&place.manager, &world.client(&["manager@dev"], "dora")] {
+            let found = entries(manager, json!({"action": "process.updated"})).await;
+            told.push(found.iter().filter_map(|entry| entry["newValue"]["revision"].as_i64()).collect::<BTreeSet<_>>());
+        }
+        assert_eq!(told, [(2..=7).collect(), BTreeSet::from([8])]);
     }
 
     async fn a_run_ends_under_the_one_that_its_row_tells(world: World) {
