@@ -77,8 +77,9 @@ impl Store {
     pub async fn open(url: &str, max_connections: u32, zone: Zone) -> Result<Self> {
         let models = Arc::default();
         if url.starts_with("sqlite:") {
-            let write = sqlite(url, 1).await?;
-            let read = sqlite(url, max_connections).await?;
+            let write = sqlite(url, 1, "-16000").await?;
+            // They are many, and what they read is in the system's memory as well.
+            let read = sqlite(url, max_connections, "-4000").await?;
             Ok(Self { write, read, zone, models })
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let mut options = pool(url, max_connections);
@@ -182,7 +183,8 @@ fn pool(url: &str, connections: u32) -> ConnectOptions {
     options
 }
 
-async fn sqlite(url: &str, connections: u32) -> Result<DatabaseConnection> {
+/// Opens so many connections, each with so much memory for pages, as `PRAGMA cache_size` has it.
+async fn sqlite(url: &str, connections: u32, pages: &'static str) -> Result<DatabaseConnection> {
     let mut options = pool(url, connections);
     // There is no network that could lose it.
     options.test_before_acquire(false);
@@ -191,12 +193,12 @@ async fn sqlite(url: &str, connections: u32) -> Result<DatabaseConnection> {
     // for good: later ones would be parts of it, and what they commit would not be. Such a connection is given up.
     options.map_sqlx_sqlite_before_acquire(|connection, _| Box::pin(ready(Ok(!connection.is_in_transaction()))));
     // The settings that make it durable and let readers go on while one writes.
-    options.map_sqlx_sqlite_opts(|o| {
+    options.map_sqlx_sqlite_opts(move |o| {
         o.journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(PATIENCE)
-            .pragma("cache_size", "-16000")
+            .pragma("cache_size", pages)
             // Pages that change again and again are written to the file once in 32 MB of changes.
             .pragma("wal_autocheckpoint", "8000")
             // What a statement notes for itself is small: no files are made for it.
