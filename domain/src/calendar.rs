@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::text::text_enum;
-use crate::time::{HOUR, SECOND, Timestamp};
+use crate::time::{DAY, HOUR, SECOND, Timestamp};
 
 text_enum! {
     /// Lengths of time that figures are kept or given by.
@@ -99,10 +99,22 @@ pub type Stretch = (Timestamp, Timestamp);
 /// A stretch cut up so that as little as possible has to be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cover {
-    /// Stretches of whole months, days and hours; together without a gap.
+    /// Stretches of whole months, days and hours; together without a gap, but for the days of the trimmed months.
     pub whole: Vec<(Grain, Stretch)>,
+    /// Months of which all but a few days are asked for.
+    pub trimmed: Vec<Trimmed>,
     /// Before and after them, what is less than an hour.
     pub edges: Vec<Stretch>,
+    hours: Option<Stretch>,
+}
+
+/// A month of which it takes less to read the whole, and what is too much, than what is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trimmed {
+    /// The month.
+    pub month: Stretch,
+    /// The days of it that are too much.
+    pub less: Stretch,
 }
 
 impl Cover {
@@ -113,13 +125,40 @@ impl Cover {
         let mut cover = Self::default();
         cover.cut(zone, (from, to), coarsest);
         cover.whole.sort_by_key(|(_, stretch)| *stretch);
+        cover.hours = cover.whole.first().zip(cover.whole.last()).map(|((_, first), (_, last))| (first.0, last.1));
         cover
     }
 
-    /// From the beginning of the first whole hour to the end of the last; none where there is no whole hour.
+    /// The same with whole months in the place of their days where that is less to read: there is hardly anything of days
+    /// that are still to come.
+    #[must_use]
+    pub fn trimmed(mut self, zone: Zone, now: Timestamp) -> Self {
+        let days = |(from, to): Stretch| to.since(from) / DAY;
+        let by_months = self.whole.iter().find(|(grain, _)| *grain == Grain::Month).map(|(_, months)| *months);
+        let Some(months) = by_months else { return self };
+        self.whole.retain(|(grain, (from, to))| {
+            if *grain != Grain::Day {
+                return true;
+            }
+            let start = zone.start(Grain::Month, *from);
+            let month = (start, zone.next(Grain::Month, start));
+            // The days are those at the end of a month, or at the beginning of one.
+            let less = if *from < months.0 { (month.0, *from) } else { (*to, month.1) };
+            let to_read = (less.0, less.1.min(now.max(less.0)));
+            let is_trimmed = days(to_read) + 1 < days((*from, *to));
+            if is_trimmed {
+                self.trimmed.push(Trimmed { month, less });
+            }
+            !is_trimmed
+        });
+        self
+    }
+
+    /// From the beginning of the first whole hour that is asked for to the end of the last; none where there is no whole
+    /// hour.
     #[must_use]
     pub fn hours(&self) -> Option<Stretch> {
-        Some((self.whole.first()?.1.0, self.whole.last()?.1.1))
+        self.hours
     }
 
     fn cut(&mut self, zone: Zone, (from, to): Stretch, grain: Grain) {
@@ -193,7 +232,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::time::DAY;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -303,5 +341,74 @@ mod tests {
             // At most months, and days and hours on both sides.
             prop_assert!(cover.whole.len() <= 5 && cover.edges.len() <= 2);
         }
+
+        #[test]
+        fn a_trimmed_cover_has_the_same_hours_in_fewer_rows(
+            name in prop::sample::select(vec!["UTC", "Europe/Berlin", "Asia/Kolkata", "America/Havana"]),
+            from in 0..2_000_000_000 * SECOND,
+            length in 0..200 * DAY,
+            now in 0..2_000_000_000 * SECOND,
+            near in any::<bool>(),
+        ) {
+            let zone = zone(name);
+            let (from, to) = (Timestamp::from_micros(from), Timestamp::from_micros(from + length));
+            let now = if near { to } else { Timestamp::from_micros(now) };
+            let plain = Cover::of(zone, (from, to), Grain::Month);
+            let cover = plain.clone().trimmed(zone, now);
+            prop_assert_eq!((cover.hours(), &cover.edges), (plain.hours(), &plain.edges));
+            let has = |(start, end): Stretch, at: Timestamp| i32::from(start <= at && at < end);
+            let mut hour = zone.start(Grain::Hour, from.plus(-70 * DAY));
+            while hour < to.plus(70 * DAY) {
+                let whole: i32 = cover.whole.iter().map(|(_, stretch)| has(*stretch, hour)).sum();
+                let months: i32 = cover.trimmed.iter().map(|t| has(t.month, hour) - has(t.less, hour)).sum();
+                prop_assert_eq!(whole + months, plain.hours().map_or(0, |hours| has(hours, hour)), "{}", hour);
+                hour = hour.plus(7 * HOUR);
+                hour = zone.start(Grain::Hour, hour);
+            }
+            for Trimmed { month, less } in &cover.trimmed {
+                prop_assert_eq!((zone.start(Grain::Month, month.0), zone.next(Grain::Month, month.0)), *month);
+                for end in [less.0, less.1] {
+                    prop_assert_eq!(zone.start(Grain::Day, end), end);
+                }
+            }
+            let days = |(from, to): Stretch| to.since(from) / DAY;
+            let rows = |cover: &Cover| -> i64 {
+                let by_day = cover.whole.iter().filter(|(grain, _)| *grain == Grain::Day).map(|(_, stretch)| days(*stretch));
+                let trimmed = cover.trimmed.iter().map(|t| 1 + days((t.less.0, t.less.1.min(now.max(t.less.0)))));
+                by_day.sum::<i64>() + trimmed.sum::<i64>()
+            };
+            prop_assert!(rows(&cover) + i64::from(!cover.trimmed.is_empty()) <= rows(&plain));
+        }
+    }
+
+    #[test]
+    fn months_take_the_place_of_most_of_their_days() {
+        let cover = |from, to, now| Cover::of(Zone::UTC, (at(from), at(to)), Grain::Month).trimmed(Zone::UTC, at(now));
+        let day = |text: &str| at(&format!("{text}T00:00:00Z"));
+        let (january, march) = ((day("2026-01-01"), day("2026-02-01")), (day("2026-03-01"), day("2026-04-01")));
+        let found = cover("2026-01-03T12:30:00Z", "2026-03-26T00:00:00Z", "2026-03-25T09:00:00Z");
+        assert_eq!(
+            found.whole,
+            [
+                (Grain::Hour, (at("2026-01-03T13:00:00Z"), day("2026-01-04"))),
+                (Grain::Month, (day("2026-02-01"), day("2026-03-01"))),
+            ]
+        );
+        assert_eq!(
+            found.trimmed,
+            [
+                Trimmed { month: january, less: (day("2026-01-01"), day("2026-01-04")) },
+                Trimmed { month: march, less: (day("2026-03-26"), day("2026-04-01")) },
+            ]
+        );
+        // Of days that are over there is as much to read as of others.
+        let days = (Grain::Day, (day("2026-03-01"), day("2026-03-10")));
+        let later = cover("2026-01-20T00:00:00Z", "2026-03-10T00:00:00Z", "2026-06-01T00:00:00Z");
+        assert_eq!((later.whole.last(), later.trimmed.as_slice()), (Some(&days), [].as_slice()));
+        let now = cover("2026-01-20T00:00:00Z", "2026-03-10T00:00:00Z", "2026-03-10T00:00:00Z");
+        assert_eq!(now.trimmed, [Trimmed { month: march, less: (day("2026-03-10"), day("2026-04-01")) }]);
+        // What has no month has none to trim.
+        let short = cover("2026-03-02T00:00:00Z", "2026-03-31T00:00:00Z", "2026-03-31T00:00:00Z");
+        assert_eq!((short.whole.len(), short.trimmed.len()), (1, 0));
     }
 }

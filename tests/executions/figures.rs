@@ -12,7 +12,7 @@ use super::{Reporter, compacted, everyone};
 use crate::story::{
     CREATE_TEAM, CREATE_VERSION, Draft, Place, content, draft, number, place, process, publish, published, text,
 };
-use crate::support::{Client, World, both};
+use crate::support::{Client, Dice, World, both};
 
 const FIELDS: &str = "process { key } sop { code } version { id } team { key } bucketStart runs
     adoption { followed deviated notFollowed unknown known { numerator denominator value interval { low high } }
@@ -297,6 +297,17 @@ both! {
         let within: Vec<Run> = runs.iter().filter(|run| (from..to).contains(&run.started.or(run.finished).unwrap())).cloned().collect();
         for (dimensions, bucket) in [(&[][..], None), (&["VERSION", "TEAM"], Some("MONTH"))] {
             compare(&who, &within, dimensions, bucket, json!({"from": from.to_rfc3339_opts(chrono::SecondsFormat::Micros, true), "to": to.to_rfc3339()})).await;
+        }
+        // Of any time: months are read in the place of most of their days, and what is too much is taken out again.
+        let mut dice = Dice::new(7);
+        for _ in 0..12 {
+            let hours = |dice: &mut Dice, most: u64| Duration::hours(i64::try_from(dice.roll(most)).unwrap());
+            let from = Utc.with_ymd_and_hms(2023, 2, 10, 0, 0, 0).unwrap() + hours(&mut dice, 300 * 24);
+            let to = from + Duration::days(40) + hours(&mut dice, 200 * 24);
+            let within: Vec<Run> = runs.iter().filter(|run| (from..to).contains(&run.started.or(run.finished).unwrap())).cloned().collect();
+            for (dimensions, bucket) in [(&[][..], None), (&["SOP"], Some("MONTH")), (&["VERSION", "TEAM"], None)] {
+                compare(&who, &within, dimensions, bucket, json!({"from": from.to_rfc3339(), "to": to.to_rfc3339()})).await;
+            }
         }
         let of_team: Vec<Run> = runs.iter().filter(|run| run.team == Some("ops")).cloned().collect();
         compare(&who, &of_team, &["PROCESS"], None, json!({"teamId": place.team})).await;

@@ -138,7 +138,7 @@ pub const MAX_RANKED: usize = 10_000;
 /// `Outdated` when the roll-ups are kept in another form by now; others when the database does not answer.
 pub async fn compute(store: &Store, who: &FiguresReach, question: &Question, now: Timestamp) -> Result<Vec<Figures>> {
     let stretch = (question.from.unwrap_or(Timestamp::MIN), question.to.unwrap_or(Timestamp::MAX));
-    let cover = Cover::of(store.zone(), stretch, coarsest(store.zone(), question));
+    let cover = Cover::of(store.zone(), stretch, coarsest(store.zone(), question)).trimmed(store.zone(), now);
     let mut groups = Groups::new(question, store.zone(), &cover, now);
     if cover.edges.is_empty() {
         read::sums(store.read(), who, question, (&cover, store.form()), now, &mut groups).await?;

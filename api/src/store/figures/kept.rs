@@ -39,7 +39,7 @@ impl<'a> Kept<'a> {
     /// Counts of the runs of this time that are asked for, all together, as figures have them.
     pub(super) async fn totals(&self, who: &FiguresReach, question: &Question, now: Timestamp) -> Result<Tally> {
         let question = Question { from: Some(self.from), to: Some(self.to), ..question.clone() };
-        let cover = Cover::of(self.store.zone(), (self.from, self.to), Grain::Month);
+        let cover = Cover::of(self.store.zone(), (self.from, self.to), Grain::Month).trimmed(self.store.zone(), now);
         let mut groups = Groups::new(&question, self.store.zone(), &cover, now);
         read::sums(&self.tx, who, &question, (&cover, self.store.form()), now, &mut groups).await?;
         read::runs(&self.tx, who, &question, &cover.edges, &mut groups).await?;

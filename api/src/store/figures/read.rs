@@ -19,6 +19,11 @@ use crate::store::executions::FiguresReach;
 use crate::store::rollups::{self, COLUMNS, Form, Scope, decode};
 use crate::store::{Connection, Uuid};
 
+/// What rows of sums begin with: of those that are asked for, of months of which not all is, and of what is too much of
+/// these.
+const WHOLE: i32 = 2;
+const TRIMMED: i32 = 6;
+const LESS: i32 = 7;
 /// What a row of an open run begins with, and that of one that is past its horizon.
 const OPEN: i32 = 4;
 const OVERDUE: i32 = 5;
@@ -59,8 +64,14 @@ pub(super) async fn sums(
         sql.text(" UNION ALL SELECT 1, NULL, NULL, NULL, NULL, NULL, changes, NULL, NULL FROM rollup_delta");
     }
     for (grain, stretch) in &cover.whole {
-        sql.text(" UNION ALL ");
-        kept(&mut sql, who, question, *grain, *stretch);
+        kept(&mut sql, who, question, (WHOLE, *grain, *stretch));
+    }
+    // What goes out again comes last: until then nothing is less than nothing.
+    for trimmed in &cover.trimmed {
+        kept(&mut sql, who, question, (TRIMMED, Grain::Month, trimmed.month));
+    }
+    for trimmed in &cover.trimmed {
+        kept(&mut sql, who, question, (LESS, Grain::Day, trimmed.less));
     }
     sql.text(" UNION ALL ");
     open(&mut sql, who, question, now);
@@ -88,10 +99,12 @@ async fn take(
                 let within = |hour| cover.hours().is_some_and(|(from, to)| from <= hour && hour < to);
                 let cells = delta.cells().filter(|(_, hour, _)| within(*hour));
                 for (key, hour, sum) in cells.filter(|(key, ..)| asked.is_some_and(|asked| asked.has(key))) {
-                    groups.add_delta(key.into(), hour, sum)?;
+                    groups.add_change(key.into(), hour, sum)?;
                 }
             }
-            2 => groups.add(of(&row)?, at(&row)?, &sum(&row)?)?,
+            WHOLE => groups.add(of(&row)?, at(&row)?, &sum(&row)?)?,
+            TRIMMED => groups.add_change(of(&row)?, at(&row)?, &sum(&row)?)?,
+            LESS => groups.add_change(of(&row)?, at(&row)?, &sum(&row)?.inverse())?,
             3 => groups.longest(column(&row, 5)?),
             kind => groups.add_open(of(&row)?, at(&row)?, kind == OVERDUE)?,
         }
@@ -173,11 +186,11 @@ fn other_form(sql: &mut Sql, form: Form) {
     sql.value(form.zone.to_string());
 }
 
-fn kept(sql: &mut Sql, who: &FiguresReach, question: &Question, grain: Grain, (from, to): Stretch) {
+fn kept(sql: &mut Sql, who: &FiguresReach, question: &Question, (kind, grain, (from, to)): (i32, Grain, Stretch)) {
     let scope = scope(who, question, grain).as_str();
     // A cross join, so that SQLite looks the rows of each series up and does not read all rows.
     sql.text(&format!(
-        "SELECT 2, process_id, sop_id, version_id, team_id, start_at, tally, completed, abandoned \
+        " UNION ALL SELECT {kind}, process_id, sop_id, version_id, team_id, start_at, tally, completed, abandoned \
          FROM rollup_series CROSS JOIN rollup WHERE series_id = id AND scope = '{scope}' AND grain = '{}' AND start_at >= ",
         grain.as_str()
     ));
