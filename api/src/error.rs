@@ -1,6 +1,6 @@
 //! What can go wrong in the service, apart from the library and database texts, which are logged and never shown.
 
-use sea_orm::{DbErr, RuntimeErr, SqlErr};
+use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
 use sopwith_domain::error::Refusal;
 
 /// An operation's failure.
@@ -38,6 +38,12 @@ impl Error {
     pub fn internal(what: impl std::fmt::Display) -> Self {
         Self::Internal(what.to_string())
     }
+
+    /// The database is going down, or cannot be reached any more.
+    fn cut_off(why: &DbErr) -> Self {
+        tracing::warn!(reason = %why, "the connection to the database was cut");
+        Self::Unavailable
+    }
 }
 
 impl From<DbErr> for Error {
@@ -51,11 +57,14 @@ impl From<DbErr> for Error {
             DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::Unavailable,
             DbErr::Exec(RuntimeErr::SqlxError(source)) | DbErr::Query(RuntimeErr::SqlxError(source)) => {
                 // Serialization failure and deadlock in PostgreSQL; busy in SQLite.
-                let code = source.as_database_error().and_then(sea_orm::sqlx::error::DatabaseError::code);
+                let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
                 match code.as_deref() {
                     Some("40001" | "40P01" | "5" | "517") => Self::Collided,
                     // A lock that was not to be had in time.
                     Some("55P03") => Self::Unavailable,
+                    Some("57P01" | "57P02" | "57P03") => Self::cut_off(&error),
+                    Some(code) if code.starts_with("08") => Self::cut_off(&error),
+                    _ if matches!(source.as_ref(), sqlx::Error::Io(_)) => Self::cut_off(&error),
                     _ => Self::internal(error),
                 }
             }

@@ -37,6 +37,7 @@ use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sea_orm::sqlx::pool::PoolConnectionMetadata;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::sqlx::{Connection as _, Database, Pool};
 use sea_orm::{
@@ -84,8 +85,10 @@ impl Store {
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let mut options = pool(url, max_connections);
             options.test_before_acquire_if_idle_for(TRUSTED);
-            options.map_sqlx_postgres_pool_opts(|o| o.acquire_time_level(acquire::LEVEL));
-            options.map_sqlx_postgres_before_acquire(|_, of| Box::pin(ready(Ok(of.age < LIFETIME))));
+            options.map_sqlx_postgres_pool_opts(|o| {
+                let is_young = |of: PoolConnectionMetadata| Ok(of.age < LIFETIME);
+                o.acquire_time_level(acquire::LEVEL).after_release(move |_, of| Box::pin(ready(is_young(of))))
+            });
             let pool = sea_orm::Database::connect(options).await?;
             Ok(Self { write: pool.clone(), read: pool, zone, models })
         } else {

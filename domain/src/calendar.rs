@@ -101,7 +101,7 @@ pub type Stretch = (Timestamp, Timestamp);
 pub struct Cover {
     /// Stretches of whole months, days and hours; together without a gap, but for the days of the trimmed months.
     pub whole: Vec<(Grain, Stretch)>,
-    /// Months of which all but a few days are asked for.
+    /// Months of which most days are asked for.
     pub trimmed: Vec<Trimmed>,
     /// Before and after them, what is less than an hour.
     pub edges: Vec<Stretch>,
@@ -129,11 +129,11 @@ impl Cover {
         cover
     }
 
-    /// The same with whole months in the place of their days where that is less to read: there is hardly anything of days
-    /// that are still to come.
+    /// The same with whole months in the place of their days where that is less to read: of days that are still to come there
+    /// is hardly anything.
     #[must_use]
     pub fn trimmed(mut self, zone: Zone, now: Timestamp) -> Self {
-        let days = |(from, to): Stretch| to.since(from) / DAY;
+        let days = |(from, to): Stretch| to.min(now.max(from)).since(from) / DAY;
         let by_months = self.whole.iter().find(|(grain, _)| *grain == Grain::Month).map(|(_, months)| *months);
         let Some(months) = by_months else { return self };
         self.whole.retain(|(grain, (from, to))| {
@@ -144,8 +144,7 @@ impl Cover {
             let month = (start, zone.next(Grain::Month, start));
             // The days are those at the end of a month, or at the beginning of one.
             let less = if *from < months.0 { (month.0, *from) } else { (*to, month.1) };
-            let to_read = (less.0, less.1.min(now.max(less.0)));
-            let is_trimmed = days(to_read) + 1 < days((*from, *to));
+            let is_trimmed = days(less) + 1 < days((*from, *to));
             if is_trimmed {
                 self.trimmed.push(Trimmed { month, less });
             }
@@ -371,10 +370,10 @@ mod tests {
                     prop_assert_eq!(zone.start(Grain::Day, end), end);
                 }
             }
-            let days = |(from, to): Stretch| to.since(from) / DAY;
+            let days = |(from, to): Stretch| to.min(now.max(from)).since(from) / DAY;
             let rows = |cover: &Cover| -> i64 {
                 let by_day = cover.whole.iter().filter(|(grain, _)| *grain == Grain::Day).map(|(_, stretch)| days(*stretch));
-                let trimmed = cover.trimmed.iter().map(|t| 1 + days((t.less.0, t.less.1.min(now.max(t.less.0)))));
+                let trimmed = cover.trimmed.iter().map(|t| 1 + days(t.less));
                 by_day.sum::<i64>() + trimmed.sum::<i64>()
             };
             prop_assert!(rows(&cover) + i64::from(!cover.trimmed.is_empty()) <= rows(&plain));
@@ -407,6 +406,9 @@ mod tests {
         assert_eq!((later.whole.last(), later.trimmed.as_slice()), (Some(&days), [].as_slice()));
         let now = cover("2026-01-20T00:00:00Z", "2026-03-10T00:00:00Z", "2026-03-10T00:00:00Z");
         assert_eq!(now.trimmed, [Trimmed { month: march, less: (day("2026-03-10"), day("2026-04-01")) }]);
+        // Without an end, most of the days are still to come.
+        let open = Cover::of(Zone::UTC, (day("2026-04-10"), Timestamp::MAX), Grain::Month);
+        assert_eq!(open.clone().trimmed(Zone::UTC, day("2026-04-12")), open);
         // What has no month has none to trim.
         let short = cover("2026-03-02T00:00:00Z", "2026-03-31T00:00:00Z", "2026-03-31T00:00:00Z");
         assert_eq!((short.whole.len(), short.trimmed.len()), (1, 0));

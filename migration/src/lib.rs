@@ -29,6 +29,7 @@ mod m0023_retention;
 mod m0024_sop_process;
 mod m0025_horizon;
 mod m0026_violated;
+mod m0027_grants_of;
 
 pub use sea_orm_migration::prelude::{MigrationTrait, MigratorTrait};
 
@@ -65,6 +66,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0024_sop_process::Migration),
             Box::new(m0025_horizon::Migration),
             Box::new(m0026_violated::Migration),
+            Box::new(m0027_grants_of::Migration),
         ]
     }
 }

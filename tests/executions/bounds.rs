@@ -4,7 +4,7 @@ use chrono::{Duration, TimeZone as _, Utc};
 use serde_json::{Value, json};
 
 use super::figures::micros;
-use super::{Reporter, compacted, count};
+use super::{Reporter, compacted, count, everyone};
 use crate::story::{number, place, text};
 use crate::support::{World, both};
 
@@ -104,5 +104,26 @@ both! {
             let runs: Vec<i64> = seen["figures"].as_array().unwrap().iter().map(|row| number(&row["runs"])).collect();
             assert_eq!((runs.len(), runs[7], runs.iter().sum::<i64>()), (2_000, 101, 2_100));
         }
+    }
+
+    async fn groups_in_the_rest_of_a_month_are_none_too_many(world: World) {
+        place(&world).await;
+        let reporter = Reporter::with_roles(&world, "tickets", &["integration", "manager"]);
+        let mut made = Vec::new();
+        for n in 0..2_100 {
+            made.push(json!({"eventId": format!("e{n}"), "runId": format!("r{n}"), "process": format!("p-{n}"),
+                "startedAt": "2024-03-01T08:00:00Z", "finishedAt": "2024-03-01T09:00:00Z"}));
+        }
+        made[0]["startedAt"] = json!("2024-03-10T08:00:00Z");
+        made[0]["finishedAt"] = json!("2024-03-10T09:00:00Z");
+        for part in made.chunks(700) {
+            reporter.create("BACKFILL", part).await;
+        }
+        compacted(&world).await;
+        let asked = |from: &str| format!("{{ figures(groupBy: [PROCESS], filter: {{from: \"2024-03-{from}T00:00:00Z\", to: \"2024-05-01T00:00:00Z\"}}) {{ process {{ key }} runs }} }}");
+        let seen = everyone(&world).ok(&asked("09"), json!({})).await;
+        assert_eq!(seen["figures"], json!([{"process": {"key": "p-0"}, "runs": 1}]));
+        let refused = everyone(&world).send(&asked("01"), json!({})).await;
+        assert!(text(&refused.body["errors"][0]["message"]).starts_with("groupBy: more than 2000 groups"), "{refused:?}");
     }
 }

@@ -241,6 +241,22 @@ async fn compare_hours(who: &Client, runs: &[Run], dimensions: &[&str]) {
     assert_eq!(compared, runs.len());
 }
 
+/// The same of any time: months are read in the place of most of their days, and what is too much is taken out again.
+async fn compare_any_time(who: &Client, runs: &[Run]) {
+    let mut dice = Dice::new(7);
+    let mut hours = |most: u64| Duration::hours(i64::try_from(dice.roll(most)).unwrap());
+    for _ in 0..12 {
+        let from = Utc.with_ymd_and_hms(2023, 2, 10, 0, 0, 0).unwrap() + hours(300 * 24);
+        let to = from + Duration::days(40) + hours(200 * 24);
+        let at = |run: &Run| run.started.or(run.finished).unwrap();
+        let within: Vec<Run> = runs.iter().filter(|run| (from..to).contains(&at(run))).cloned().collect();
+        for (dimensions, bucket) in [(&[][..], None), (&["SOP"], Some("MONTH")), (&["VERSION", "TEAM"], None)] {
+            let filter = json!({"from": from.to_rfc3339(), "to": to.to_rfc3339()});
+            compare(who, &within, dimensions, bucket, filter).await;
+        }
+    }
+}
+
 /// Two processes with SOPs, one of them with two versions, and one without.
 async fn work(place: &Place) -> Vec<Work> {
     let first = published(place, "Reset a password").await;
@@ -285,6 +301,7 @@ both! {
             compare_hours(&who, &runs, dimensions).await;
         }
         // Compacted or not, they are the same.
+        compare_any_time(&who, &runs).await;
         compacted(&world).await;
         compare(&who, &runs, &["SOP", "TEAM"], Some("DAY"), json!({})).await;
         // From is included, to is not.
@@ -298,17 +315,8 @@ both! {
         for (dimensions, bucket) in [(&[][..], None), (&["VERSION", "TEAM"], Some("MONTH"))] {
             compare(&who, &within, dimensions, bucket, json!({"from": from.to_rfc3339_opts(chrono::SecondsFormat::Micros, true), "to": to.to_rfc3339()})).await;
         }
-        // Of any time: months are read in the place of most of their days, and what is too much is taken out again.
-        let mut dice = Dice::new(7);
-        for _ in 0..12 {
-            let hours = |dice: &mut Dice, most: u64| Duration::hours(i64::try_from(dice.roll(most)).unwrap());
-            let from = Utc.with_ymd_and_hms(2023, 2, 10, 0, 0, 0).unwrap() + hours(&mut dice, 300 * 24);
-            let to = from + Duration::days(40) + hours(&mut dice, 200 * 24);
-            let within: Vec<Run> = runs.iter().filter(|run| (from..to).contains(&run.started.or(run.finished).unwrap())).cloned().collect();
-            for (dimensions, bucket) in [(&[][..], None), (&["SOP"], Some("MONTH")), (&["VERSION", "TEAM"], None)] {
-                compare(&who, &within, dimensions, bucket, json!({"from": from.to_rfc3339(), "to": to.to_rfc3339()})).await;
-            }
-        }
+        // Within reach by team, which here is all of it.
+        compare_any_time(&place.manager, &runs).await;
         let of_team: Vec<Run> = runs.iter().filter(|run| run.team == Some("ops")).cloned().collect();
         compare(&who, &of_team, &["PROCESS"], None, json!({"teamId": place.team})).await;
         let of_process: Vec<Run> = runs.iter().filter(|run| run.process == "password-reset").cloned().collect();

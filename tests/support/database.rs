@@ -150,7 +150,7 @@ pub async fn query<T: TryGetable>(url: &str, sql: &str) -> Result<Option<T>, DbE
 pub async fn connect(url: &str) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new(url);
     options.max_connections(1).sqlx_logging(false).connect_timeout(Duration::from_secs(10));
-    // Without either, the library starts no task that watches over the pool and may loop for good (sqlx issue 3645).
+    // With either, the library starts a task that watches over the pool, and may loop for good (sqlx issue 3645).
     options.idle_timeout(None).max_lifetime(None);
     sea_orm::Database::connect(options).await
 }

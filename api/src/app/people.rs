@@ -173,8 +173,8 @@ async fn refresh(store: &Store, identity: &Identity, digest: &str, now: Timestam
     for entry in &mut entries {
         request_id.clone_into(&mut entry.request_id);
     }
-    audit::append(&tx, entries).await?;
     let caller = people::caller(&tx, &identity.issuer, &identity.subject, now).await?;
+    audit::append(&tx, entries).await?;
     tx.commit().await?;
     caller.ok_or_else(|| Error::internal("a person vanished"))
 }

@@ -138,18 +138,34 @@ pub const MAX_RANKED: usize = 10_000;
 /// `Outdated` when the roll-ups are kept in another form by now; others when the database does not answer.
 pub async fn compute(store: &Store, who: &FiguresReach, question: &Question, now: Timestamp) -> Result<Vec<Figures>> {
     let stretch = (question.from.unwrap_or(Timestamp::MIN), question.to.unwrap_or(Timestamp::MAX));
-    let cover = Cover::of(store.zone(), stretch, coarsest(store.zone(), question)).trimmed(store.zone(), now);
-    let mut groups = Groups::new(question, store.zone(), &cover, now);
+    let cover = Cover::of(store.zone(), stretch, coarsest(store.zone(), question));
+    let trimmed = cover.clone().trimmed(store.zone(), now);
+    let mut groups = gather(store, who, question, &trimmed, now).await?;
+    // Of some of so many all runs may lie in the days that are too much.
+    if groups.is_full() && trimmed != cover {
+        groups = gather(store, who, question, &cover, now).await?;
+    }
+    groups.figures()
+}
+
+async fn gather<'a>(
+    store: &Store,
+    who: &FiguresReach,
+    question: &'a Question,
+    cover: &Cover,
+    now: Timestamp,
+) -> Result<Groups<'a>> {
+    let mut groups = Groups::new(question, store.zone(), cover, now);
     if cover.edges.is_empty() {
-        read::sums(store.read(), who, question, (&cover, store.form()), now, &mut groups).await?;
+        read::sums(store.read(), who, question, (cover, store.form()), now, &mut groups).await?;
     } else {
         // Sums and executions are to be of one moment.
         let tx = store.snapshot().await?;
-        read::sums(&tx, who, question, (&cover, store.form()), now, &mut groups).await?;
+        read::sums(&tx, who, question, (cover, store.form()), now, &mut groups).await?;
         read::runs(&tx, who, question, &cover.edges, &mut groups).await?;
         tx.commit().await?;
     }
-    groups.figures()
+    Ok(groups)
 }
 
 /// The longest time whose sums can be read.

@@ -13,8 +13,7 @@ use super::read::Of;
 use super::{Dimension, Figures, Group, MAX_GROUPS, MAX_RANKED, Question};
 use crate::error::{Error, Result};
 
-/// Groups that deltas, and months of which not all is asked for, may touch: as many may be left with nothing in the end, and
-/// are not answered.
+/// Groups that deltas may touch: as many may be left with nothing in the end, and are not answered.
 const MOST_TOUCHED: usize = 2 * MAX_RANKED;
 
 /// Groups of runs in the making.
@@ -26,7 +25,7 @@ pub(super) struct Groups<'a> {
     hours: Option<Stretch>,
     now: Timestamp,
     made: BTreeMap<Group, Made>,
-    /// How many of them were first seen in what may leave nothing.
+    /// How many of them were first seen in deltas.
     touched: usize,
     /// How old open runs are at the most that come one by one.
     longest: i64,
@@ -51,8 +50,8 @@ impl<'a> Groups<'a> {
         Self { question, kept, hours: cover.hours(), now, made, touched: 0, longest: HORIZON }
     }
 
-    /// Whether there are more groups than are answered, whatever else is read: each has runs, but for those that what
-    /// may leave nothing touched.
+    /// Whether there are more groups than are answered, whatever else is read: each has runs, but for those that a delta
+    /// may yet take away, or of which all runs are in the days that a month has too much.
     pub(super) fn is_full(&self) -> bool {
         self.made.len() > self.touched + self.most() || self.touched > MOST_TOUCHED
     }
@@ -70,7 +69,7 @@ impl<'a> Groups<'a> {
         self.made.entry(self.group(of, at)).or_default().sum.merge(sum).map_err(Error::internal)
     }
 
-    /// Takes in what can be less than nothing, or is taken away again in part.
+    /// Takes in what can be less than nothing.
     pub(super) fn add_change(&mut self, of: Of, at: Timestamp, sum: &Aggregate) -> Result<()> {
         match self.made.entry(self.group(of, at)) {
             Entry::Vacant(place) => {

@@ -19,11 +19,9 @@ use crate::store::executions::FiguresReach;
 use crate::store::rollups::{self, COLUMNS, Form, Scope, decode};
 use crate::store::{Connection, Uuid};
 
-/// What rows of sums begin with: of those that are asked for, of months of which not all is, and of what is too much of
-/// these.
-const WHOLE: i32 = 2;
-const TRIMMED: i32 = 6;
-const LESS: i32 = 7;
+/// What rows of sums begin with, and those of what is too much in them.
+const MORE: i32 = 2;
+const LESS: i32 = 6;
 /// What a row of an open run begins with, and that of one that is past its horizon.
 const OPEN: i32 = 4;
 const OVERDUE: i32 = 5;
@@ -64,13 +62,10 @@ pub(super) async fn sums(
         sql.text(" UNION ALL SELECT 1, NULL, NULL, NULL, NULL, NULL, changes, NULL, NULL FROM rollup_delta");
     }
     for (grain, stretch) in &cover.whole {
-        kept(&mut sql, who, question, (WHOLE, *grain, *stretch));
-    }
-    // What goes out again comes last: until then nothing is less than nothing.
-    for trimmed in &cover.trimmed {
-        kept(&mut sql, who, question, (TRIMMED, Grain::Month, trimmed.month));
+        kept(&mut sql, who, question, (MORE, *grain, *stretch));
     }
     for trimmed in &cover.trimmed {
+        kept(&mut sql, who, question, (MORE, Grain::Month, trimmed.month));
         kept(&mut sql, who, question, (LESS, Grain::Day, trimmed.less));
     }
     sql.text(" UNION ALL ");
@@ -102,8 +97,7 @@ async fn take(
                     groups.add_change(key.into(), hour, sum)?;
                 }
             }
-            WHOLE => groups.add(of(&row)?, at(&row)?, &sum(&row)?)?,
-            TRIMMED => groups.add_change(of(&row)?, at(&row)?, &sum(&row)?)?,
+            MORE => groups.add(of(&row)?, at(&row)?, &sum(&row)?)?,
             LESS => groups.add_change(of(&row)?, at(&row)?, &sum(&row)?.inverse())?,
             3 => groups.longest(column(&row, 5)?),
             kind => groups.add_open(of(&row)?, at(&row)?, kind == OVERDUE)?,

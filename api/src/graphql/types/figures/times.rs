@@ -11,7 +11,7 @@ use crate::store::figures as stored;
 /// A percentile of times with its 95 % interval, within 0.6 % of the exact value and in no more than four
 /// significant digits.
 pub enum Percentile<'a> {
-    /// Of all runs, those still open counted in.
+    /// Of all, those that have not ended counted in.
     Reached(Reached<'a>),
     /// Of those that were completed.
     Ranked(histogram::Percentile),
