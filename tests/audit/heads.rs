@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::export::checked_outside;
 use super::tamper::unguard;
 use super::witness::{
-    LIMIT, Witness, entries, failures, lines, one_more, plain, rewrite, series, shown, truncate, verify, witnessed,
-    write,
+    LIMIT, Witness, entries, failures, first_look, lines, one_more, plain, rewrite, series, shown, truncate, verify,
+    witnessed, write,
 };
 use crate::story::{number, place, published, text};
 use crate::support::{Server, World, both};
@@ -62,6 +62,7 @@ both! {
         // So long that only the beginning and the end are left.
         let witness = Witness::new(&world, "86400").await;
         witness.begin(&mut world).await;
+        first_look(&world).await;
         let place = place(&world).await;
         published(&place, "Reset a password").await;
         let n = entries(&world).await;
@@ -75,6 +76,7 @@ both! {
         std::fs::write(witness.heads(), format!("{whole}{}", &whole[..200])).unwrap();
         witness.verify(&world).await.is_sound(n, 1, n);
         witness.begin(&mut world).await;
+        first_look(&world).await;
         one_more(&place, "restore").await;
         world.server.kill();
         assert_eq!(seqs(), [n], "sudden death signs nothing");

@@ -146,6 +146,13 @@ pub async fn series(world: &World, name: &str) -> i64 {
     line.unwrap_or_else(|| panic!("no series {name}")).parse().unwrap()
 }
 
+/// Waits until a server that was started has looked whether there is anything to sign.
+pub async fn first_look(world: &World) {
+    while series(world, "sop_jobs_total{job=\"audit_head\",result=\"SUCCEEDED\"}").await == 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 pub async fn failures(world: &World) -> i64 {
     series(world, "sop_jobs_total{job=\"audit_head\",result=\"FAILED\"}").await
 }
