@@ -9,9 +9,7 @@ use serde_json::{Value, json};
 
 use self::runs::{Run, Work, runs};
 use super::{Reporter, compacted, everyone};
-use crate::story::{
-    CREATE_TEAM, CREATE_VERSION, Draft, Place, content, draft, number, place, process, publish, published, text,
-};
+use crate::story::{CREATE_TEAM, Draft, Place, content, draft, place, process, publish, published, published_next};
 use crate::support::{Client, Dice, World, both};
 
 const FIELDS: &str = "process { key } sop { code } version { id } team { key } bucketStart runs
@@ -262,15 +260,7 @@ async fn work(place: &Place) -> Vec<Work> {
     let first = published(place, "Reset a password").await;
     let mut next = content("Reset a password");
     next["steps"][0]["instruction"] = json!("Ask for the badge number.");
-    let made = place.author.mutate(CREATE_VERSION, json!({"input": {"sopId": first.sop, "content": next}})).await;
-    let version = &made["version"];
-    let second = Draft {
-        version: text(&version["id"]),
-        revision: number(&version["revision"]),
-        hash: text(&version["contentHash"]),
-        ..first.clone()
-    };
-    publish(place, &place.author, &second).await;
+    let second = published_next(place, &first, next).await;
     let key = process(&place.author, &json!(place.team), "restore").await;
     let other = draft(place, &place.author, &key, "Restore a backup").await;
     publish(place, &place.author, &other).await;
