@@ -1,6 +1,7 @@
 //! Lists: every row once, in order, both ways, and nothing but right arguments.
 
 use serde_json::{Value, json};
+use sopwith_domain::time::Timestamp;
 
 use super::{fresh, fresh_published};
 use crate::story::{CREATE_TOKEN, EDIT, HAND_OVER, Place, content, place, submit, text, token_terms};
@@ -152,7 +153,7 @@ both! {
             for direction in ["ASC", "DESC"] {
                 let query = format!("{{ sops({} first: 100) {{ nodes {{ {column} code }} }} }}", ask(direction));
                 let rows = place.admin.ok(&query, json!({})).await["sops"]["nodes"].as_array().unwrap().clone();
-                let keys: Vec<String> = rows.iter().map(|row| text(&row[column])).collect();
+                let keys: Vec<SortKey> = rows.iter().map(|row| sort_key(field, &row[column])).collect();
                 let mut sorted = keys.clone();
                 sorted.sort();
                 if direction == "DESC" {
@@ -195,6 +196,18 @@ both! {
         }
         assert_eq!(place.admin.error_code(query, json!({"filter": {"teamId": "sop_1"}})).await, "NOT_FOUND");
     }
+}
+
+/// What rows are ordered by, as it is ordered: a time is written with as many digits as it needs, so its text is not.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum SortKey {
+    Text(String),
+    Time(Timestamp),
+}
+
+fn sort_key(field: &str, value: &Value) -> SortKey {
+    let text = text(value);
+    if field.ends_with("_AT") { SortKey::Time(text.parse().expect("a time")) } else { SortKey::Text(text) }
 }
 
 fn hex_text(text: &str) -> String {
