@@ -1,4 +1,5 @@
-//! Migrations: forward only, one change per file, the same tables on SQLite and PostgreSQL.
+//! Migrations: forward only, one change per file, the same tables on SQLite and PostgreSQL; only when references are checked
+//! differs (`m0028`).
 //!
 //! Instants are microseconds since 1970 UTC in `bigint` columns named `*_at`; enumerations are text with a CHECK;
 //! hashes are lower-case hex, as the API shows them.
@@ -30,6 +31,7 @@ mod m0024_sop_process;
 mod m0025_horizon;
 mod m0026_violated;
 mod m0027_grants_of;
+mod m0028_deferred;
 
 pub use sea_orm_migration::prelude::{MigrationTrait, MigratorTrait};
 
@@ -67,6 +69,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0025_horizon::Migration),
             Box::new(m0026_violated::Migration),
             Box::new(m0027_grants_of::Migration),
+            Box::new(m0028_deferred::Migration),
         ]
     }
 }

@@ -88,6 +88,20 @@ fn statements(backend: Backend) -> Vec<String> {
     made
 }
 
+/// What refers to nothing is refused, in whatever way the text of the tables was changed on the way.
+async fn references_hold(world: &World) {
+    let orphan = format!("INSERT INTO execution_step VALUES ({}, 'a', 1, NULL, NULL, 'DONE')", id(world.backend, 99));
+    assert!(world.try_execute(&orphan).await.is_err());
+    if world.backend == Backend::Postgres {
+        return;
+    }
+    assert_eq!(world.query_text("PRAGMA integrity_check").await, "ok");
+    let immediate = "SELECT COUNT(*) FROM sqlite_schema \
+        WHERE name IN ('execution', 'execution_step', 'execution_violation', 'rollup', 'rollup_series') \
+        AND replace(sql, '(id) DEFERRABLE INITIALLY DEFERRED', '') LIKE '%(id)%'";
+    assert_eq!(world.query_i64(immediate).await, 0, "what is written in bulk is checked at the end");
+}
+
 async fn what_is_stored_is_judged(backend: Backend) {
     let made = statements(backend);
     let world = World::filled(backend, async |url| {
@@ -130,6 +144,7 @@ async fn what_is_stored_is_judged(backend: Backend) {
     assert_eq!(after, expected);
     let verified = world.command(&["rollup", "verify", "--json"]).await;
     assert_eq!(verified.stdout.trim(), r#"{"drift":0,"executions":3,"rows":0}"#, "{verified:?}");
+    references_hold(&world).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

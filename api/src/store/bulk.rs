@@ -111,21 +111,21 @@ impl Rows {
         Statement::from_sql_and_values(backend, format!("{before} {table} {after}"), values)
     }
 
-    /// An INSERT of all rows, with what follows it.
+    /// An INSERT of all rows, with what follows it. Where it fails, the transaction it is in must not go on.
     pub(in crate::store) fn insert(self, backend: DbBackend, table: &str, after: &str) -> Statement {
         let names = self.names.join(", ");
         // Where SELECT is followed by ON CONFLICT, SQLite wants a WHERE to tell it from a join.
         self.statement(
             backend,
-            &format!("INSERT INTO {table} ({names}) SELECT {names} FROM"),
+            &format!("INSERT{} INTO {table} ({names}) SELECT {names} FROM", or_fail(backend)),
             &format!("WHERE true {after}"),
         )
     }
 
-    /// An UPDATE of all columns of the rows that have the same `key`, the first column.
+    /// An UPDATE of all columns of the rows that have the same `key`, the first column. Where it fails, as [`Self::insert`].
     pub(in crate::store) fn update(self, backend: DbBackend, table: &str, key: &str) -> Statement {
         let set: Vec<String> = self.names.iter().skip(1).map(|name| format!("{name} = given.{name}")).collect();
-        let before = format!("UPDATE {table} SET {} FROM", set.join(", "));
+        let before = format!("UPDATE{} {table} SET {} FROM", or_fail(backend), set.join(", "));
         self.statement(backend, &before, &format!("WHERE {table}.{key} = given.{key}"))
     }
 
@@ -209,6 +209,13 @@ impl Column {
             Self::Bytes(v) => v.into_iter().map(Value::from).collect(),
         }
     }
+}
+
+/// So that SQLite need not be able to take back what a statement of many rows did before it failed, for which it copies each
+/// page that it changes: the whole transaction is taken back then. References must be checked at the end for that too
+/// (`m0028`). It copies them all the same where a trigger may refuse a row, or a row that is there is changed instead.
+fn or_fail(backend: DbBackend) -> &'static str {
+    if backend == DbBackend::Sqlite { " OR FAIL" } else { "" }
 }
 
 /// `i64::MIN` as PostgreSQL reads it: written out, its digits are too large before the sign is taken.
