@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Reporter, count, everyone, from_now, results};
 use crate::story::{RECORD, place, process, published};
-use crate::support::{World, both};
+use crate::support::{Backend, World, both};
 
 /// Items that each break one rule, with the rule and the field.
 pub fn broken(code: &str) -> Vec<(Value, &'static str, &'static str)> {
@@ -144,6 +144,51 @@ both! {
         let item = json!({"eventId": "p", "runId": "p", "process": "password-reset", "actor": {"subject": "u78", "name": "Otto"}});
         assert_eq!(plain.one(item).await["status"], "CREATED");
         assert_eq!(plain.run(&place.manager, "p").await["actor"]["name"], "Otto");
+    }
+
+    async fn what_batches_name_at_once_is_made_once(mut world: World) {
+        world.restart_with(&[("SOPWITH_INGEST__MAX_WAIT_MILLISECONDS", "30000")]).await;
+        place(&world).await;
+        let reporter = Reporter::with_roles(&world, "tickets", &["integration", "author"]);
+        let mut all = tokio::task::JoinSet::new();
+        for batch in 0..8 {
+            // So many that no two batches are stored together.
+            let item = |n: i64| json!({"eventId": format!("e{batch}-{n}"), "runId": format!("r{batch}-{n}"),
+                "process": format!("new-{}", n % 3), "team": format!("shift-{}", n % 2),
+                "actor": {"subject": format!("p{}", n % 5), "name": "Nina"}});
+            let (reporter, items) = (reporter.clone(), (0..300).map(item).collect::<Vec<_>>());
+            all.spawn(async move { reporter.send("LIVE", &items).await });
+        }
+        let answers: Vec<Value> = all.join_all().await.into_iter().flatten().collect();
+        assert_eq!(count(&answers, "CREATED"), 8 * 300);
+        for (made, counted, action) in [
+            (3, "process WHERE key LIKE 'new-%'", "process.created' AND new_value LIKE '%new-%"),
+            (2, "team WHERE key LIKE 'shift-%'", "team.created' AND new_value LIKE '%shift-%"),
+            (5, "person WHERE issuer = 'source:tickets'", "person.created' AND new_value LIKE '%tickets%"),
+        ] {
+            assert_eq!(world.query_i64(&format!("SELECT COUNT(*) FROM {counted}")).await, made, "{counted}");
+            let told = world.query_i64(&format!("SELECT COUNT(*) FROM audit_entry WHERE action = '{action}'")).await;
+            assert_eq!(told, made, "each is told of once: {action}");
+        }
+        let runs = world.query_i64("SELECT COUNT(*) FROM execution JOIN person ON person.id = actor_id WHERE team_id IS NOT NULL");
+        assert_eq!(runs.await, 8 * 300);
+    }
+
+    async fn what_cannot_be_committed_leaves_nothing(world: World) {
+        if world.backend == Backend::Postgres {
+            return; // It refuses a reference to nothing at once, and not at the end.
+        }
+        place(&world).await;
+        let reporter = Reporter::new(&world, "tickets");
+        let item = |n: i64| json!({"eventId": format!("e{n}"), "runId": format!("r{n}"), "process": "password-reset"});
+        world.execute("CREATE TRIGGER orphan AFTER INSERT ON execution WHEN NEW.run_id = 'r1'
+            BEGIN INSERT INTO execution_step VALUES (zeroblob(16), 'a', 1, NULL, NULL, 'DONE'); END").await;
+        let answer = reporter.client.send(RECORD, reporter.batch("LIVE", &[item(0), item(1)])).await;
+        assert!(!answer.body.to_string().contains("CREATED"), "{answer:?}");
+        assert_eq!(reporter.one(item(2)).await["status"], "CREATED", "the next one has a transaction of its own");
+        world.execute("DROP TRIGGER orphan").await;
+        assert_eq!(world.query_text("SELECT group_concat(run_id) FROM execution").await, "r2");
+        assert_eq!(count(&reporter.send("LIVE", &[item(0), item(1), item(2)]).await, "CREATED"), 2);
     }
 
     async fn a_batch_is_refused_as_a_whole(world: World) {

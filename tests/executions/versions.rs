@@ -1,14 +1,16 @@
 //! Which version a run belongs to, and what the service finds by itself.
 
 use chrono::{DateTime, Utc};
+use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 
 use super::Reporter;
+use super::forms::{begin, somebody_waits};
 use crate::story::{
     CREATE_VERSION, DISCARD, Draft, RETIRE, content, decide, draft, look, number, place, process, publish, published,
     text,
 };
-use crate::support::{Client, World, both};
+use crate::support::{Backend, Client, World, both};
 
 /// Publishes a second version.
 pub async fn second(place: &crate::story::Place, sop: &str) -> Draft {
@@ -153,5 +155,26 @@ both! {
         // One that was told earlier and comes later changes nothing.
         assert_eq!(reporter.one(item(0, "1.0")).await["status"], "STALE");
         assert_eq!(reporter.run(&place.manager, "r").await["violations"], json!([]));
+    }
+
+    async fn a_batch_that_waited_goes_by_what_holds_when_it_is_stored(world: World) {
+        if world.backend == Backend::Postgres {
+            return; // It looks up what it needs after it has waited.
+        }
+        let place = place(&world).await;
+        let first = published(&place, "Reset a password").await;
+        let reporter = Reporter::new(&world, "tickets");
+        reporter.create("LIVE", &[json!({"eventId": "e0", "runId": "r0", "sop": first.code})]).await;
+        // What a service does that takes another horizon and another version at this moment.
+        let change = "BEGIN IMMEDIATE; UPDATE process SET horizon = 7200000000; UPDATE version SET minor = 7 WHERE major = 1;
+            UPDATE audit_head SET seq = seq + 1";
+        let other = begin(&world, change, "").await;
+        let late = { let reporter = reporter.clone(); tokio::spawn(async move {
+            reporter.send("LIVE", &[json!({"eventId": "e1", "runId": "r1", "sop": first.code, "version": "1.7"})]).await
+        }) };
+        somebody_waits(&world).await;
+        other.execute_unprepared("COMMIT").await.unwrap();
+        assert_eq!(late.await.unwrap()[0]["status"], "CREATED");
+        assert_eq!(world.query_i64("SELECT horizon FROM execution WHERE run_id = 'r1'").await, 7_200_000_000);
     }
 }

@@ -14,7 +14,7 @@ use sopwith_domain::execution::{
 use sopwith_domain::ids::{ExecutionId, PersonId, VersionId};
 use sopwith_domain::time::Timestamp;
 
-use self::lookup::Lookup;
+use self::lookup::{Lookup, Names};
 use super::Call;
 use crate::clock::new_id;
 use crate::error::Result;
@@ -202,11 +202,23 @@ async fn record_once(
     let run_ids: Vec<&str> = fit.iter().map(|report| report.run_id.as_str()).collect();
     // An event that was fit before is the same event still, so these are looked up for all that could be stored.
     let event_ids: Vec<&str> = all.iter().map(|s| s.sent.event_id.as_str()).filter(|id| !id.contains('\0')).collect();
+    let mut lookup = Lookup::new(&first.call, source);
+    // Where others wait for the transaction, what is named is looked up before it. Whatever changes what a name stands for is
+    // told in the audit chain: while that has not grown, it is the same in the transaction.
+    let early = store.has_one_writer();
+    let head = if early { audit::head(store.read()).await? } else { None };
+    if early {
+        lookup.learn(store.read(), Names::of(&fit, None)).await?;
+    }
     let tx = store.begin().await?;
     stored::queue(&tx, source, alone).await?;
     let runs = stored::runs(&tx, source, &run_ids).await?;
+    if early && audit::head(&tx).await? != head {
+        lookup = Lookup::new(&first.call, source);
+    }
+    lookup.learn(&tx, Names::of(&fit, runs.values().map(|stored| &stored.run))).await?;
     let mut taking = Taking {
-        lookup: Lookup::load(&tx, &first.call, source, &fit, &runs).await?,
+        lookup,
         taken: stored::fingerprints(&tx, source, &event_ids).await?,
         runs,
         changed: HashMap::new(),

@@ -14,13 +14,16 @@ use crate::app::{Call, record};
 use crate::clock::new_id;
 use crate::error::{Error, Result};
 use crate::store::audit::NewEntry;
-use crate::store::executions::{InForce, RunToStore, StoredRun, in_force};
+use crate::store::executions::{InForce, RunToStore, in_force};
 use crate::store::people::Profile;
 use crate::store::teams::NewTeam;
 use crate::store::{Connection, Uuid, people, processes, teams};
 
 /// What is known of what a batch names.
+#[derive(Default)]
 pub(super) struct Lookup<'a> {
+    /// Of the people that the source names: they are its own until they are linked.
+    issuer: String,
     processes: HashMap<String, ProcessId>,
     /// When runs of them count as abandoned, where they say so.
     horizons: HashMap<ProcessId, i64>,
@@ -36,46 +39,90 @@ pub(super) struct Lookup<'a> {
     actors: BTreeMap<String, (&'a Call, ActorRef)>,
 }
 
-impl<'a> Lookup<'a> {
-    /// Looks up what these reports name, and what the runs that they belong to have named before.
-    pub(super) async fn load(
-        db: &impl Connection,
-        call: &Call,
-        source: &str,
-        reports: &[&Report],
-        runs: &HashMap<String, StoredRun>,
-    ) -> Result<Self> {
-        let names = |of_report: fn(&Report) -> Option<&String>, of_run: fn(&Run) -> Option<&String>| {
-            let before = runs.values().filter_map(|stored| of_run(&stored.run));
-            let all: BTreeSet<&String> = reports.iter().filter_map(|r| of_report(r)).chain(before).collect();
-            all.into_iter().cloned().collect::<Vec<_>>()
+/// The names that a batch uses.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    processes: BTreeSet<String>,
+    sops: BTreeSet<String>,
+    teams: BTreeSet<String>,
+    actors: BTreeSet<String>,
+}
+
+impl Names {
+    /// Those that reports use, and that runs used before.
+    pub(super) fn of<'r>(reports: &[&Report], runs: impl IntoIterator<Item = &'r Run>) -> Self {
+        let mut names = Self::default();
+        for report in reports {
+            names.add([&report.process, &report.sop, &report.team].map(Option::as_ref), report.actor.as_ref());
+        }
+        for run in runs {
+            names.add([&run.process, &run.sop, &run.team].map(Option::as_ref), run.actor.as_ref());
+        }
+        names
+    }
+
+    fn add(&mut self, [process, sop, team]: [Option<&String>; 3], actor: Option<&ActorRef>) {
+        let note = |names: &mut BTreeSet<String>, name: Option<&String>| {
+            if let Some(name) = name.filter(|name| !names.contains(*name)) {
+                names.insert(name.clone());
+            }
         };
-        let keys = names(|r| r.process.as_ref(), |r| r.process.as_ref());
-        let codes = names(|r| r.sop.as_ref(), |r| r.sop.as_ref());
-        let found = processes::by_keys(db, &keys).await?;
-        let mut horizons: HashMap<ProcessId, i64> =
-            found.iter().filter_map(|p| Some((ProcessId(p.id), p.horizon?))).collect();
-        let (mut times, mut sops) = (BTreeMap::<Uuid, Vec<InForce>>::new(), HashMap::new());
-        for time in in_force(db, &keys, &codes).await? {
-            horizons.extend(time.horizon.map(|horizon| (time.process, horizon)));
-            sops.insert(time.code.clone(), (time.sop, time.process));
+        note(&mut self.processes, process);
+        note(&mut self.sops, sop);
+        note(&mut self.teams, team);
+        note(&mut self.actors, actor.map(|actor| &actor.subject));
+    }
+
+    fn is_empty(&self) -> bool {
+        [&self.processes, &self.sops, &self.teams, &self.actors].iter().all(|names| names.is_empty())
+    }
+}
+
+impl<'a> Lookup<'a> {
+    /// Knows nothing yet.
+    pub(super) fn new(call: &Call, source: &str) -> Self {
+        Self {
+            issuer: format!("source:{source}"),
+            may_create: call.actor.may(Permission::ProcessWrite, None),
+            ..Self::default()
+        }
+    }
+
+    /// Looks up what these names are, but those that are known already.
+    pub(super) async fn learn(&mut self, db: &impl Connection, mut names: Names) -> Result<()> {
+        names.processes.retain(|key| !self.processes.contains_key(key));
+        names.sops.retain(|code| !self.sops.contains_key(code));
+        names.teams.retain(|key| !self.teams.contains_key(key));
+        names.actors.retain(|subject| !self.people.contains_key(subject));
+        if names.is_empty() {
+            return Ok(());
+        }
+        let [keys, codes, teams, subjects] =
+            [names.processes, names.sops, names.teams, names.actors].map(|names| names.into_iter().collect::<Vec<_>>());
+        if !keys.is_empty() || !codes.is_empty() {
+            self.learn_procedures(db, &keys, &codes).await?;
+        }
+        self.teams.extend(teams::by_keys(db, &teams).await?.into_iter().map(|t| (t.key, TeamId(t.id))));
+        let known = people::by_subjects(db, &self.issuer, &subjects).await?;
+        self.people.extend(known.into_iter().map(|p| (p.subject, PersonId(p.id))));
+        Ok(())
+    }
+
+    async fn learn_procedures(&mut self, db: &impl Connection, keys: &[String], codes: &[String]) -> Result<()> {
+        for process in processes::by_keys(db, keys).await? {
+            let id = ProcessId(process.id);
+            self.horizons.extend(process.horizon.map(|horizon| (id, horizon)));
+            self.processes.insert(process.key, id);
+        }
+        // All of a process at once, in their order: what was known of it is replaced.
+        let mut times = BTreeMap::<Uuid, Vec<InForce>>::new();
+        for time in in_force(db, keys, codes).await? {
+            self.horizons.extend(time.horizon.map(|horizon| (time.process, horizon)));
+            self.sops.insert(time.code.clone(), (time.sop, time.process));
             times.entry(time.process.0).or_default().push(time);
         }
-        let team_keys = names(|r| r.team.as_ref(), |r| r.team.as_ref());
-        let subjects = names(|r| r.actor.as_ref().map(|a| &a.subject), |r| r.actor.as_ref().map(|a| &a.subject));
-        let known = people::by_subjects(db, &issuer(source), &subjects).await?;
-        Ok(Self {
-            processes: found.into_iter().map(|p| (p.key, ProcessId(p.id))).collect(),
-            horizons,
-            sops,
-            teams: teams::by_keys(db, &team_keys).await?.into_iter().map(|t| (t.key, TeamId(t.id))).collect(),
-            times,
-            people: known.into_iter().map(|p| (p.subject, PersonId(p.id))).collect(),
-            may_create: call.actor.may(Permission::ProcessWrite, None),
-            missing_processes: BTreeMap::new(),
-            missing_teams: BTreeMap::new(),
-            actors: BTreeMap::new(),
-        })
+        self.times.extend(times);
+        Ok(())
     }
 
     /// Checks what a report names.
@@ -153,6 +200,17 @@ impl<'a> Lookup<'a> {
         permit: &Permit,
         source: &str,
     ) -> Result<Vec<NewEntry>> {
+        // Another batch may have made them since they were looked up.
+        let missing = Names {
+            processes: self.missing_processes.keys().cloned().collect(),
+            teams: self.missing_teams.keys().cloned().collect(),
+            actors: self.actors.keys().cloned().collect(),
+            ..Names::default()
+        };
+        self.learn(db, missing).await?;
+        self.missing_processes.retain(|key, _| !self.processes.contains_key(key));
+        self.missing_teams.retain(|key, _| !self.teams.contains_key(key));
+        self.actors.retain(|subject, _| !self.people.contains_key(subject));
         let mut entries = Vec::new();
         for (key, call) in std::mem::take(&mut self.missing_teams) {
             let code_prefix = teams::free_prefix(db, &key).await?;
@@ -174,16 +232,19 @@ impl<'a> Lookup<'a> {
         }
         for (subject, (call, actor)) in std::mem::take(&mut self.actors) {
             let profile = Profile {
-                issuer: issuer(source),
+                issuer: self.issuer.clone(),
                 subject: subject.clone(),
                 name: actor.name,
                 email: None,
                 email_verified: false,
                 digest: String::new(),
             };
-            let person = people::upsert(db, PersonId(new_id()), &profile, call.now).await?;
-            let person = PersonId(person.id);
-            entries.push(record::plain(call, "person.created", person, None, json!({"source": source})));
+            let new = PersonId(new_id());
+            let person = PersonId(people::upsert(db, new, &profile, call.now).await?.id);
+            // Else another batch made them meanwhile, and said so.
+            if person == new {
+                entries.push(record::plain(call, "person.created", person, None, json!({"source": source})));
+            }
             self.people.insert(subject, person);
         }
         Ok(entries)
@@ -217,11 +278,6 @@ impl<'a> Lookup<'a> {
             run,
         })
     }
-}
-
-/// People as a source knows them are its own until they are linked.
-fn issuer(source: &str) -> String {
-    format!("source:{source}")
 }
 
 /// Another batch made the same at the same time: worth another try, which will find it.
