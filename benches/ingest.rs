@@ -59,6 +59,9 @@ async fn batches(site: &Site, each: u64, way: Way) {
     // Bulk senders have a way of their own.
     let must = if way == Way::Lines { Must::AtLeast(0.5) } else { Must::Nothing };
     line(&what, &digits(here), &digits(beside), here / beside, must);
+    let compacted = total / until;
+    let what = format!("{way:?}: the same until all of them are compacted");
+    line(&what, &digits(compacted), &digits(beside), compacted / beside, Must::Nothing);
     let per = |seconds: f64| format!("{} µs", digits(seconds / total * 1e6));
     let what = format!("{way:?}: CPU per execution, compacted; and time");
     line(&what, &per(cpu), &per(until), cpu / until, Must::Nothing);

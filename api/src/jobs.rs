@@ -27,7 +27,7 @@ use crate::store::{Store, Uuid, retry};
 
 pub use heads::HeadSigner;
 
-/// How often deltas are compacted. Readers add up what waits, so few are to wait.
+/// How often deltas are compacted. Readers add up what waits, so little is to wait.
 const COMPACT_INTERVAL: Duration = Duration::from_secs(1);
 /// How often it is looked whether executions are older than they are kept.
 const EXPIRE_INTERVAL: Duration = Duration::from_hours(1);

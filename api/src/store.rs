@@ -115,6 +115,12 @@ impl Store {
         self.write.get_database_backend() == DbBackend::Sqlite
     }
 
+    /// Whether somebody has the one writer at this moment; never where there are many.
+    #[must_use]
+    pub fn is_writer_taken(&self) -> bool {
+        self.has_one_writer() && matches!(counted(self.write.get_sqlite_connection_pool()), (1.., 0))
+    }
+
     /// The time zone of the organisation.
     #[must_use]
     pub fn zone(&self) -> Zone {
@@ -163,18 +169,20 @@ impl Store {
     /// Size and idle count of the pools.
     #[must_use]
     pub fn connections(&self) -> (u32, usize) {
-        // The library's count of idle ones may be below zero for a moment, which reads as a huge number.
-        fn count<DB: Database>(pool: &Pool<DB>) -> (u32, usize) {
-            let (size, idle) = (pool.size(), pool.num_idle());
-            (size, if idle > size as usize { 0 } else { idle })
-        }
         if self.read.get_database_backend() == DbBackend::Postgres {
-            return count(self.read.get_postgres_connection_pool());
+            return counted(self.read.get_postgres_connection_pool());
         }
         let [(readers, idle_readers), (writers, idle_writers)] =
-            [&self.read, &self.write].map(|pool| count(pool.get_sqlite_connection_pool()));
+            [&self.read, &self.write].map(|pool| counted(pool.get_sqlite_connection_pool()));
         (readers + writers, idle_readers + idle_writers)
     }
+}
+
+/// Size and idle count of a pool.
+fn counted<DB: Database>(pool: &Pool<DB>) -> (u32, usize) {
+    // The library's count of idle ones may be below zero for a moment, which reads as a huge number.
+    let (size, idle) = (pool.size(), pool.num_idle());
+    (size, if idle > size as usize { 0 } else { idle })
 }
 
 /// What both databases are opened with. The library's task that closes old connections is left out: it can loop for good

@@ -1,6 +1,7 @@
 //! Compaction: deltas become part of the sums. Any worker of any replica does it, one at a time.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use sea_orm::{DatabaseTransaction, Statement, StreamTrait as _};
@@ -19,24 +20,54 @@ const DELTAS: usize = 200;
 /// How many bytes of them are taken in one, so that on SQLite other writers wait for a short time only, and so that sums of
 /// runs that have nothing in common take little memory: each of them changes nine rows.
 const BYTES: usize = 256 * 1024;
+/// How much may wait while others write to SQLite, which has one writer at a time: reports of executions go first until then.
+/// Whoever reads figures reads what waits: so much takes about 15 ms.
+const PATIENCE_BYTES: i64 = 2 * 1024 * 1024;
+/// And how many deltas, however small.
+const PATIENCE_DELTAS: i64 = 1_000;
+/// Between two looks at whether others write.
+const LOOK: Duration = Duration::from_millis(5);
 /// Rows per statement: below the limit of parameters of both databases.
 const ROWS: usize = 4_000;
 
-/// Compacts what waits, in rounds of their own transaction, until nothing is left, another worker is at it, or `stop`
-/// says so; answers how many deltas that were.
+/// Compacts what waits, in rounds of their own transaction, until nothing is left, another worker is at it, `stop` says so, or
+/// it gives way to those who write; answers how many deltas that were.
 ///
 /// # Errors
 /// `Outdated` when they are kept in another form by now; others when the database does not answer. What was compacted
 /// before stays so.
 pub async fn compact(store: &Store, stop: impl Fn() -> bool) -> Result<u64> {
     let mut done = 0;
-    while !stop() {
+    while !stop() && !gives_way(store).await? {
         match round(store).await? {
             0 => break,
             n => done += n,
         }
     }
     Ok(done)
+}
+
+/// Whether others are to go first.
+async fn gives_way(store: &Store) -> Result<bool> {
+    if !store.is_writer_taken() || much_waits(store).await? {
+        return Ok(false);
+    }
+    // A second look, since what was written last is let go of with some delay.
+    tokio::time::sleep(LOOK).await;
+    Ok(store.is_writer_taken())
+}
+
+async fn much_waits(store: &Store) -> Result<bool> {
+    let sql = format!(
+        "SELECT COUNT(*), COALESCE(SUM(bytes), 0) FROM \
+            (SELECT LENGTH(changes) AS bytes FROM rollup_delta ORDER BY id LIMIT {PATIENCE_DELTAS}) AS waiting"
+    );
+    let db = store.read();
+    let Some(row) = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await? else {
+        return Ok(false);
+    };
+    let (deltas, bytes): (i64, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+    Ok(deltas >= PATIENCE_DELTAS || bytes >= PATIENCE_BYTES)
 }
 
 async fn round(store: &Store) -> Result<u64> {
@@ -89,7 +120,6 @@ pub(super) async fn apply(db: &impl Connection, zone: Zone, delta: &Delta) -> Re
     let mut sums = Sums::new();
     spread(&mut sums, zone, delta)?;
     sums.retain(|_, change| !change.is_empty());
-    add_series(db, &sums).await?;
     let mut rows: Vec<(Place, Aggregate)> = sums.into_iter().collect();
     for portion in portions(db, rows.len(), ROWS) {
         let rows = &mut rows[portion];
@@ -97,14 +127,17 @@ pub(super) async fn apply(db: &impl Connection, zone: Zone, delta: &Delta) -> Re
         let part =
             |is_kept| -> Vec<_> { rows.iter().zip(&kept).filter(|(_, k)| **k == is_kept).map(|(r, _)| r).collect() };
         // Nobody else writes sums meanwhile, and what is known to be new is inserted for less.
+        add_series(db, &part(false)).await?;
         write(db, &part(false), "").await?;
         write(db, &part(true), REPLACED).await?;
     }
     Ok(())
 }
 
-async fn add_series(db: &impl Connection, sums: &Sums) -> Result<()> {
-    let series: Vec<Series> = sums.keys().map(|(series, ..)| *series).collect::<BTreeSet<_>>().into_iter().collect();
+/// Makes the series of rows where they are not there yet.
+async fn add_series(db: &impl Connection, rows: &[&(Place, Aggregate)]) -> Result<()> {
+    let series: Vec<Series> =
+        rows.iter().map(|((series, ..), _)| *series).collect::<BTreeSet<_>>().into_iter().collect();
     for portion in portions(db, series.len(), ROWS) {
         let series = &series[portion];
         let of = |part: fn(&Series) -> Option<uuid::Uuid>| Column::MaybeUuids(series.iter().map(part).collect());
