@@ -289,6 +289,17 @@ both! {
         assert_eq!(world.query_i64("SELECT COUNT(*) FROM execution").await, 1);
     }
 
+    async fn what_was_brought_back_past_the_service_keeps_none_from_going(world: World) {
+        let mut world = world;
+        place(&world).await;
+        let reporter = Reporter::new(&world, "tickets");
+        reporter.create("BACKFILL", &[run("back", months_ago(6), 5), run("old", months_ago(6), 5)]).await;
+        world.execute("INSERT INTO execution_expired VALUES ('tickets', 'back')").await;
+        delete(&mut world, &KEPT, 2).await;
+        assert_eq!(world.query_i64("SELECT COUNT(*) FROM execution_expired").await, 2);
+        drift(&world, &[], 0).await;
+    }
+
     async fn what_a_batch_is_changing_is_left_for_the_next_time(world: World) {
         let mut world = world;
         if world.backend == Backend::Sqlite {

@@ -93,8 +93,11 @@ fn read(row: &QueryResult) -> Result<Due> {
 async fn delete(tx: &DatabaseTransaction, rows: &[Due]) -> Result<()> {
     let backend = Connection::get_database_backend(tx);
     let names = names(rows.iter().map(|row| (&row.source, &row.run_id)));
-    // One that is there already was brought back past the service: it is not to keep the others from being deleted.
-    tx.execute_raw(names.insert(backend, "execution_expired", "ON CONFLICT (source, run_id) DO NOTHING")).await?;
+    // One that is there already was brought back past the service: it is not to keep the others from being deleted. On SQLite a
+    // trigger refuses it before it would be a conflict.
+    let new = "AND NOT EXISTS (SELECT 1 FROM execution_expired AS gone WHERE gone.source = given.source \
+        AND gone.run_id = given.run_id) ON CONFLICT (source, run_id) DO NOTHING";
+    tx.execute_raw(names.insert(backend, "execution_expired", new)).await?;
     for (table, column) in
         [("execution_step", "execution_id"), ("execution_violation", "execution_id"), ("execution", "id")]
     {
