@@ -37,6 +37,16 @@ pub enum Trouble {
 }
 
 impl StepCounts {
+    /// Takes in the counts of other runs with the same step; of how long it took nothing.
+    pub fn add(&mut self, more: &Self) {
+        self.reached += more.reached;
+        self.done += more.done;
+        self.skipped += more.skipped;
+        self.failed += more.failed;
+        self.failures += more.failures;
+        self.repeated += more.repeated;
+    }
+
     /// Runs with this trouble, among those that tell of the step.
     #[must_use]
     pub fn share(&self, trouble: Trouble) -> Ratio {

@@ -6,14 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Duration, SubsecRound as _, Utc};
 use serde_json::{Value, json};
 
+use super::violations::bucket_start;
 use super::{Reporter, everyone, from_now, months_ago, step, with};
 use crate::story::{
     CREATE_TEAM, Draft, Place, content, draft, number, place, process, publish, published, published_next, text,
 };
 use crate::support::{Client, Dice, World, both, literal};
 
-const STEPS: &str = "query($filter: FiguresFilter, $by: StepErrorsBy! = FAILED, $first: Int! = 100) {
-    stepErrors(filter: $filter, by: $by, first: $first) { from to runs runsRead totalCount runsWithSteps { numerator denominator }
+const STEPS: &str = "query($filter: FiguresFilter, $by: StepErrorsBy! = FAILED, $first: Int! = 100, $bucket: TimeBucket) {
+    stepErrors(filter: $filter, by: $by, first: $first, bucket: $bucket) { from to runs runsRead totalCount runsWithSteps { numerator denominator }
         steps { process { key } sop { code } version { label } step { key instruction mandatory } ...Step } } }
     fragment Step on StepErrorFigures { key reached failed { ...Share } skipped { ...Share } repeated { ...Share }
         errors { events runs interval { low } } }
@@ -65,6 +66,8 @@ impl Run {
 
 /// What is expected of a step: reached, failed, skipped, repeated, and how often it failed.
 type Counts = [i64; 5];
+/// The same by time bucket.
+type Series = Vec<(DateTime<Utc>, Counts)>;
 
 /// By SOP or process, and by key.
 fn count(runs: &[&Run]) -> BTreeMap<(String, &'static str), Counts> {
@@ -123,6 +126,39 @@ async fn compare(who: &Client, runs: &[&Run], filter: &Value) {
     }
 }
 
+/// The same of each step by time, where clocks are ahead of UTC by so many minutes.
+async fn compare_series(who: &Client, runs: &[&Run], filter: &Value, ahead: i64) {
+    const SERIES: &str = "query($filter: FiguresFilter, $bucket: TimeBucket) {
+        stepErrors(filter: $filter, bucket: $bucket, first: 20) { steps {
+            process { key } sop { code } key bucketStart series { ...Step bucketStart } } } }
+        fragment Step on StepErrorFigures { key reached failed { numerator denominator } skipped { numerator denominator }
+            repeated { numerator denominator } errors { events runs } }";
+    for bucket in ["DAY", "WEEK", "MONTH"] {
+        let mut buckets: BTreeMap<DateTime<Utc>, Vec<&Run>> = BTreeMap::new();
+        for run in runs {
+            buckets.entry(bucket_start(bucket, run.at, ahead)).or_default().push(run);
+        }
+        let mut expected: BTreeMap<(String, String), Series> = BTreeMap::new();
+        for (start, runs) in buckets {
+            for ((of, key), counts) in count(&runs) {
+                expected.entry((of, key.to_owned())).or_default().push((start, counts));
+            }
+        }
+        let seen = who.ok(SERIES, json!({"filter": filter, "bucket": bucket})).await["stepErrors"].take();
+        let series = |row: &Value| {
+            assert_eq!(row["bucketStart"], Value::Null);
+            let of = if row["sop"].is_null() { &row["process"]["key"] } else { &row["sop"]["code"] };
+            let part = |part: &Value| {
+                assert_eq!(part["key"], row["key"], "{part}");
+                (text(&part["bucketStart"]).parse().unwrap(), told(part))
+            };
+            ((text(of), text(&row["key"])), row["series"].as_array().unwrap().iter().map(part).collect())
+        };
+        let found: BTreeMap<_, Series> = seen["steps"].as_array().unwrap().iter().map(series).collect();
+        assert_eq!(found, expected, "by {bucket}");
+    }
+}
+
 #[expect(clippy::cast_precision_loss, reason = "some hundreds")]
 fn wilson(of: i64, n: i64) -> f64 {
     if of == 0 {
@@ -172,7 +208,7 @@ async fn runs(world: &World, sops: [&Draft; 2], start: DateTime<Utc>) -> Vec<Run
 }
 
 both! {
-    async fn step_errors_agree_with_a_second_computation(world: World) {
+    async fn step_errors_agree_with_a_second_computation(mut world: World) {
         let place = place(&world).await;
         place.admin.mutate(CREATE_TEAM, json!({"input": {"key": "hr", "name": "People"}})).await;
         let first = published(&place, "Reset a password").await;
@@ -211,6 +247,10 @@ both! {
                 compare(&who, &of(&is_asked), &filter).await;
             }
         }
+        // By time, of all and of one SOP, and from the midst of an hour on.
+        compare_series(&who, &of(&|_| true), &all, 0).await;
+        let filter = json!({"sopId": first.sop, "from": from.to_rfc3339(), "to": to.to_rfc3339()});
+        compare_series(&who, &of(&|run| within(run, from, to) && run.of.0 == first.code), &filter, 0).await;
         // By who reads less.
         compare(&world.client(&["manager@hr"], "hugo"), &of(&|run| run.team == Some("hr")), &all).await;
         assert_eq!(place.viewer.error_code(STEPS, json!({"filter": all})).await, "FORBIDDEN");
@@ -235,6 +275,13 @@ both! {
         for version in [&first.version, &later.version, &other.version] {
             same_as_funnel(&who, version, &all).await;
         }
+
+        // Where days begin between the hours of UTC.
+        let zone = [("SOPWITH_TIME_ZONE", "Asia/Kolkata")];
+        let rebuilt = world.command_with(&["rollup", "rebuild"], &zone).await;
+        assert!(rebuilt.status.success(), "{rebuilt:?}");
+        world.restart_with(&zone).await;
+        compare_series(&who, &of(&|_| true), &all, 330).await;
     }
 
     async fn of_very_many_runs_the_same_part_is_read_as_by_the_funnel(world: World) {
@@ -274,6 +321,7 @@ both! {
         }
         assert_eq!(keys(json!({"from": from_now(0), "to": from_now(-86_400)})).await, Vec::<String>::new());
         for (variables, path) in [
+            (json!({"bucket": "HOUR"}), "bucket"),
             (json!({"first": 0}), "first"),
             (json!({"first": 101}), "first"),
             (json!({"filter": {"from": from_now(-367 * 86_400)}}), "filter.from"),

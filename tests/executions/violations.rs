@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Duration, SubsecRound as _, Utc};
+use chrono::{DateTime, Datelike as _, Duration, NaiveTime, SubsecRound as _, Utc};
 use serde_json::{Value, json};
 
 use super::versions::published_at;
@@ -12,8 +12,8 @@ use crate::story::{
 };
 use crate::support::{Client, Dice, World, both};
 
-const KINDS: &str = "query($filter: FiguresFilter, $by: ViolationKindsBy! = NUMBER, $first: Int! = 20) {
-    violationKinds(filter: $filter, by: $by, first: $first) { from to totalCount violations { ...Rate } kinds {
+const KINDS: &str = "query($filter: FiguresFilter, $by: ViolationKindsBy! = NUMBER, $first: Int! = 20, $bucket: TimeBucket) {
+    violationKinds(filter: $filter, by: $by, first: $first, bucket: $bucket) { from to totalCount violations { ...Rate } kinds {
         kind violations { ...Rate } bySeverity { minor { ...Rate } major { events } critical { events } }
         runs { numerator denominator value interval { low high } } detectedByService } } }
     fragment Rate on Rate { events runs perThousand interval { low high } }";
@@ -122,6 +122,49 @@ async fn compare(who: &Client, runs: &[&Run], filter: &Value) {
     assert_eq!(events.map(|of| of["events"].clone()), [0, 1, 2, 3].map(|place| json!(sum(place))), "{filter}");
 }
 
+/// The first instant of the day, week or month that an instant lies in, where clocks are ahead of UTC by so many minutes.
+pub fn bucket_start(bucket: &str, at: DateTime<Utc>, ahead: i64) -> DateTime<Utc> {
+    let day = (at + Duration::minutes(ahead)).date_naive();
+    let first = match bucket {
+        "WEEK" => day - Duration::days(day.weekday().num_days_from_monday().into()),
+        "MONTH" => day.with_day(1).unwrap(),
+        _ => day,
+    };
+    first.and_time(NaiveTime::MIN).and_utc() - Duration::minutes(ahead)
+}
+
+/// The same of each kind by time, where clocks are ahead of UTC by so many minutes.
+async fn compare_series(who: &Client, runs: &[&Run], filter: &Value, ahead: i64) {
+    const SERIES: &str = "query($filter: FiguresFilter, $bucket: TimeBucket) {
+        violationKinds(filter: $filter, bucket: $bucket) { kinds { kind bucketStart series { ...Counts bucketStart } } } }
+        fragment Counts on ViolationKind { kind violations { events runs } bySeverity { minor { events } major { events }
+            critical { events } } runs { numerator denominator } detectedByService }";
+    for bucket in ["DAY", "WEEK", "MONTH"] {
+        let mut buckets: BTreeMap<DateTime<Utc>, Vec<&Run>> = BTreeMap::new();
+        for run in runs {
+            buckets.entry(bucket_start(bucket, run.at, ahead)).or_default().push(run);
+        }
+        let seen = who.ok(SERIES, json!({"filter": filter, "bucket": bucket})).await["violationKinds"].take();
+        let kinds = seen["kinds"].as_array().unwrap();
+        assert_eq!(kinds.len(), count(runs).len());
+        for row in kinds {
+            assert_eq!(row["bucketStart"], Value::Null);
+            let of = |part: &Value| {
+                let (among, kind) = (&part["violations"]["runs"], &part["kind"]);
+                assert_eq!((among, kind), (&part["runs"]["denominator"], &row["kind"]), "{part}");
+                (text(&part["bucketStart"]).parse().unwrap(), told(part), number(among))
+            };
+            let found: Vec<(DateTime<Utc>, Counts, i64)> = row["series"].as_array().unwrap().iter().map(of).collect();
+            let kind = row["kind"].as_str().unwrap();
+            let part = |(start, runs): (&DateTime<Utc>, &Vec<&Run>)| {
+                let counts = count(runs).get(kind).copied().unwrap_or_default();
+                (*start, counts, i64::try_from(runs.len()).unwrap())
+            };
+            assert_eq!(found, buckets.iter().map(part).collect::<Vec<_>>(), "{kind} by {bucket}");
+        }
+    }
+}
+
 /// Publishes a second version; answers when the first one went out of force.
 async fn supersede(place: &Place, first: &Draft) -> (Draft, DateTime<Utc>) {
     let mut next = content("Reset a password");
@@ -132,7 +175,7 @@ async fn supersede(place: &Place, first: &Draft) -> (Draft, DateTime<Utc>) {
 }
 
 both! {
-    async fn violations_by_kind_agree_with_a_second_computation(world: World) {
+    async fn violations_by_kind_agree_with_a_second_computation(mut world: World) {
         let place = place(&world).await;
         place.admin.mutate(CREATE_TEAM, json!({"input": {"key": "hr", "name": "People"}})).await;
         process(&place.author, &json!(place.team), "restore").await;
@@ -200,6 +243,11 @@ both! {
         let within = json!({"from": (from + moment).to_rfc3339(), "to": (to + moment).to_rfc3339()});
         compare(&who, &runs[41..=200].iter().collect::<Vec<_>>(), &within).await;
 
+        // By time, also of a part of the runs, and from the midst of an hour on.
+        compare_series(&who, &of(&|_| true), &all, 0).await;
+        compare_series(&place.manager, &runs[41..=200].iter().collect::<Vec<_>>(), &within, 0).await;
+        compare_series(&who, &of(&|run| run.team == Some("ops")), &asked(json!({"teamId": place.team})), 0).await;
+
         // Who reads less is told of that; what a team performs, and what its SOPs and processes are for.
         let hr = world.client(&["manager@hr"], "hugo");
         compare(&hr, &of(&|run| run.team == Some("hr")), &all).await;
@@ -212,6 +260,13 @@ both! {
         let seen = who.ok(KINDS, json!({"filter": all, "first": 2})).await["violationKinds"].take();
         assert_eq!(json!([seen["totalCount"], seen["kinds"].as_array().unwrap().len(), seen["to"].as_str().is_some()]), json!([kinds, 2, true]));
         assert_eq!(text(&seen["from"]).parse(), Ok(start));
+
+        // Where days begin between the hours of UTC.
+        let zone = [("SOPWITH_TIME_ZONE", "Asia/Kolkata")];
+        let rebuilt = world.command_with(&["rollup", "rebuild"], &zone).await;
+        assert!(rebuilt.status.success(), "{rebuilt:?}");
+        world.restart_with(&zone).await;
+        compare_series(&who, &of(&|_| true), &all, 330).await;
     }
 
     async fn the_time_of_violations_is_bounded(world: World) {
@@ -241,6 +296,7 @@ both! {
             assert_eq!(json!([seen["kinds"], seen["totalCount"], seen["violations"]["perThousand"]]), json!([[], 0, null]));
         }
         for (variables, path) in [
+            (json!({"bucket": "HOUR"}), "bucket"),
             (json!({"first": 0}), "first"),
             (json!({"first": 101}), "first"),
             (json!({"filter": {"from": from_now(-367 * 86_400)}}), "filter.from"),

@@ -1,6 +1,7 @@
 //! What figures that are counted from the runs themselves have in common: a bounded time, and a place among the few that are
 //! counted at the same time.
 
+use sopwith_domain::calendar::Grain;
 use sopwith_domain::error::Refusal;
 use sopwith_domain::time::{DAY, Timestamp};
 use tokio::sync::Semaphore;
@@ -31,6 +32,14 @@ pub fn stretch(now: Timestamp, from: Option<Timestamp>, to: Option<Timestamp>) -
         return Err(Refusal::invalid("filter.from", "at most 366 days at a time").into());
     }
     Ok((from, to))
+}
+
+/// Refuses time buckets of which there would be too many.
+///
+/// # Errors
+/// `Invalid` for hours.
+pub fn bucket(bucket: Option<Grain>) -> Result<()> {
+    if bucket == Some(Grain::Hour) { Err(Refusal::invalid("bucket", "by day, week or month").into()) } else { Ok(()) }
 }
 
 /// Counts when there is a seat. It goes on when nobody waits any more, since the database would too, and holds its seat as

@@ -9,7 +9,7 @@ use sopwith_domain::ids::SopId;
 use sopwith_domain::lifecycle::VersionState;
 use sopwith_domain::time::Timestamp;
 
-use super::runs::{seated, stretch};
+use super::runs::{bucket, seated, stretch};
 use crate::app::Call;
 use crate::error::{Error, Result};
 use crate::store::figures::Question;
@@ -43,11 +43,12 @@ pub struct Known {
 /// What the runs that the actor reads tell of their steps.
 ///
 /// # Errors
-/// `Forbidden` for who reads no figures; `Invalid` for more than a year, and where too many runs would have to be gone
+/// `Forbidden` for who reads no figures; `Invalid` for more than a year, for buckets of an hour, and where too many runs would have to be gone
 /// through.
 pub async fn worst(call: &Call, mut question: Question, trouble: Trouble, first: usize) -> Result<Worst> {
     let who = super::reader(call).await?;
     let stretch = stretch(call.now, question.from, question.to)?;
+    bucket(question.bucket)?;
     if let (Some(version), None) = (question.version, question.sop) {
         let row = sops::versions_by_ids(call.store.read(), &[version.0]).await?.pop();
         question.sop = row.map(|row| SopId(row.sop_id));

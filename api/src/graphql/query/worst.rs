@@ -8,9 +8,11 @@ use super::records::{FiguresFilter, first_of};
 use crate::app::Call;
 use crate::app::figures::{steps, violations};
 use crate::graphql::error::Result;
+use crate::graphql::types::figures::TimeBucket;
 use crate::graphql::types::sop::page_size;
 use crate::graphql::types::step_errors::{StepErrors, StepErrorsBy};
 use crate::graphql::types::violations::{ViolationKinds, ViolationKindsBy};
+use crate::store::figures::Question;
 
 #[derive(Default)]
 pub struct WorstQuery;
@@ -27,9 +29,12 @@ impl WorstQuery {
         #[graphql(desc = "Of which runs.")] filter: Option<FiguresFilter>,
         #[graphql(desc = "Which are the worst.", default_with = "ViolationKindsBy::Number")] by: ViolationKindsBy,
         #[graphql(desc = "The first so many, 1 to 100.", default = 20)] first: i32,
+        #[graphql(desc = "With the same of each day, week or month, of the organisation's time zone, as `series`.")]
+        bucket: Option<TimeBucket>,
     ) -> Result<ViolationKinds> {
         let call = ctx.data_unchecked::<Arc<Call>>();
-        let (question, first) = (filter.unwrap_or_default().question()?, first_of(first)?);
+        let first = first_of(first)?;
+        let question = Question { bucket: bucket.map(Into::into), ..filter.unwrap_or_default().question()? };
         let (found, to) = violations::by_kind(call, question, by.into(), first).await?;
         Ok(ViolationKinds { found, to })
     }
@@ -47,9 +52,12 @@ impl WorstQuery {
         #[graphql(desc = "Of which runs.")] filter: Option<FiguresFilter>,
         #[graphql(desc = "Which are the worst.", default_with = "StepErrorsBy::Failed")] by: StepErrorsBy,
         #[graphql(desc = "The first so many, 1 to 100.", default = 20)] first: i32,
+        #[graphql(desc = "With the same of each day, week or month, of the organisation's time zone, as `series`.")]
+        bucket: Option<TimeBucket>,
     ) -> Result<StepErrors> {
         let call = ctx.data_unchecked::<Arc<Call>>();
-        let (question, first) = (filter.unwrap_or_default().question()?, first_of(first)?);
+        let first = first_of(first)?;
+        let question = Question { bucket: bucket.map(Into::into), ..filter.unwrap_or_default().question()? };
         Ok(StepErrors(steps::worst(call, question, by.into(), first).await?))
     }
 }

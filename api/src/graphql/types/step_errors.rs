@@ -3,6 +3,7 @@
 use async_graphql::{Context, Enum, Object};
 use sopwith_domain::funnel as domain;
 use sopwith_domain::metrics;
+use sopwith_domain::time::Timestamp;
 
 use super::content::Step;
 use super::figures::{Rate, Ratio};
@@ -69,7 +70,12 @@ impl StepErrors {
     /// The worst of them: those whose share is the largest for sure, by the lower end of its interval, so that none leads
     /// because of a few runs. Of equals the one that more runs tell of, then the one whose key comes first.
     async fn steps(&self) -> Vec<StepErrorFigures<'_>> {
-        self.0.found.steps.iter().map(|of| StepErrorFigures { of, known: self.known(of) }).collect()
+        self.0
+            .found
+            .steps
+            .iter()
+            .map(|of| StepErrorFigures { of, counts: &of.counts, known: self.known(of), start: None })
+            .collect()
     }
 }
 
@@ -82,7 +88,10 @@ impl StepErrors {
 /// The runs with a step, of one SOP, or of those of a process that are of none.
 pub struct StepErrorFigures<'a> {
     of: &'a OfStep,
+    counts: &'a domain::StepCounts,
     known: Option<&'a Known>,
+    /// When their time bucket begins.
+    start: Option<Timestamp>,
 }
 
 /// The runs with a step, of one SOP, or of those of a process that are of none.
@@ -90,7 +99,7 @@ pub struct StepErrorFigures<'a> {
 impl StepErrorFigures<'_> {
     /// Its key.
     async fn key(&self) -> &str {
-        &self.of.counts.key
+        &self.counts.key
     }
 
     /// The process that the runs are of.
@@ -122,26 +131,39 @@ impl StepErrorFigures<'_> {
 
     /// Runs that tell of it, whatever became of it.
     async fn reached(&self) -> BigInt {
-        BigInt(self.of.counts.reached)
+        BigInt(self.counts.reached)
     }
 
     /// Runs in which it failed at least once, whether or not it was done in the end, among those that reached it.
     async fn failed(&self) -> Ratio {
-        Ratio(self.of.counts.share(domain::Trouble::Failed))
+        Ratio(self.counts.share(domain::Trouble::Failed))
     }
 
     /// Runs in which it was skipped, and not tried, among those that reached it. `step.mandatory` says whether it must not be.
     async fn skipped(&self) -> Ratio {
-        Ratio(self.of.counts.share(domain::Trouble::Skipped))
+        Ratio(self.counts.share(domain::Trouble::Skipped))
     }
 
     /// Runs in which it was tried more than once, whatever came of it, among those that reached it.
     async fn repeated(&self) -> Ratio {
-        Ratio(self.of.counts.share(domain::Trouble::Repeated))
+        Ratio(self.counts.share(domain::Trouble::Repeated))
     }
 
     /// How often it failed: every failed attempt counts.
     async fn errors(&self) -> Rate {
-        Rate(metrics::Rate { events: self.of.counts.failures, runs: self.of.counts.reached })
+        Rate(metrics::Rate { events: self.counts.failures, runs: self.counts.reached })
+    }
+
+    /// The beginning of their time bucket, in a `series`.
+    async fn bucket_start(&self) -> Option<DateTime> {
+        self.start.map(DateTime)
+    }
+
+    /// The same of each time bucket in which runs tell of it, of the runs read; nothing where no `bucket` was asked for.
+    #[graphql(complexity = "30 * child_complexity")]
+    async fn series(&self) -> Vec<StepErrorFigures<'_>> {
+        let parts = if self.start.is_none() { self.of.series.as_slice() } else { &[] };
+        let (of, known) = (self.of, self.known);
+        parts.iter().map(|(start, counts)| StepErrorFigures { of, counts, known, start: Some(*start) }).collect()
     }
 }

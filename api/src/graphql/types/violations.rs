@@ -42,7 +42,7 @@ impl ViolationKinds {
 
     /// All violations, of whichever kind, among all runs of this time, with violations or without: as `figures` say.
     async fn violations(&self) -> Rate {
-        self.rate(self.found.violations)
+        Rate(domain::Rate { events: self.found.violations, runs: self.found.runs })
     }
 
     /// How many kinds there are.
@@ -52,20 +52,17 @@ impl ViolationKinds {
 
     /// The worst of them. Of those that are equal, the one whose name comes first.
     async fn kinds(&self) -> Vec<ViolationKind<'_>> {
-        self.found.kinds.iter().map(|kind| ViolationKind { kind, of: self }).collect()
-    }
-}
-
-impl ViolationKinds {
-    fn rate(&self, events: i64) -> Rate {
-        Rate(domain::Rate { events, runs: self.found.runs })
+        self.found.kinds.iter().map(|kind| ViolationKind { kind, among: self.found.runs, start: None }).collect()
     }
 }
 
 /// The violations of one kind.
 pub struct ViolationKind<'a> {
     kind: &'a stored::Kind,
-    of: &'a ViolationKinds,
+    /// How many runs there are, with violations or without.
+    among: i64,
+    /// When their time bucket begins.
+    start: Option<Timestamp>,
 }
 
 /// The violations of one kind.
@@ -78,23 +75,42 @@ impl ViolationKind<'_> {
 
     /// How many there are, among all runs.
     async fn violations(&self) -> Rate {
-        self.of.rate(self.kind.violations)
+        self.rate(self.kind.violations)
     }
 
     /// The same by how grave they are.
     async fn by_severity(&self) -> ViolationsBySeverity {
         let stored::Kind { violations, major, critical, .. } = *self.kind;
-        let [minor, major, critical] = [violations - major - critical, major, critical].map(|of| self.of.rate(of));
+        let [minor, major, critical] = [violations - major - critical, major, critical].map(|of| self.rate(of));
         ViolationsBySeverity { minor, major, critical }
     }
 
     /// Runs with at least one, among all.
     async fn runs(&self) -> Ratio {
-        Ratio::of(self.kind.runs, self.of.found.runs)
+        Ratio::of(self.kind.runs, self.among)
     }
 
     /// How many of them the service found by itself.
     async fn detected_by_service(&self) -> BigInt {
         BigInt(self.kind.found)
+    }
+
+    /// The beginning of their time bucket, in a `series`.
+    async fn bucket_start(&self) -> Option<DateTime> {
+        self.start.map(DateTime)
+    }
+
+    /// The same of each time bucket in which there are runs, with violations of this kind or without; nothing where no
+    /// `bucket` was asked for.
+    #[graphql(complexity = "30 * child_complexity")]
+    async fn series(&self) -> Vec<ViolationKind<'_>> {
+        let parts = self.kind.series.iter();
+        parts.map(|part| ViolationKind { kind: &part.kind, among: part.runs, start: Some(part.start) }).collect()
+    }
+}
+
+impl ViolationKind<'_> {
+    fn rate(&self, events: i64) -> Rate {
+        Rate(domain::Rate { events, runs: self.among })
     }
 }

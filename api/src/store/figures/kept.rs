@@ -1,16 +1,22 @@
 //! Runs that are read one by one, beside how many the roll-ups say they are: of one moment, and of the time from which none
 //! was deleted.
 
+use std::collections::BTreeMap;
+
 use sea_orm::DatabaseTransaction;
 use sopwith_domain::calendar::{Cover, Grain};
 use sopwith_domain::rollup::Tally;
-use sopwith_domain::time::Timestamp;
+use sopwith_domain::time::{MINUTE, Timestamp};
 
 use super::groups::Groups;
-use super::{Question, read};
+use super::{Figures, Question, coarsest, read};
 use crate::error::Result;
 use crate::store::executions::FiguresReach;
+use crate::store::rollups::COHORT;
 use crate::store::{Store, rollups};
+
+/// A quarter of an hour, in microseconds.
+const QUARTER: i64 = 15 * MINUTE;
 
 /// A time of which all runs are there, as it is at one moment.
 pub(super) struct Kept<'a> {
@@ -38,12 +44,45 @@ impl<'a> Kept<'a> {
 
     /// Counts of the runs of this time that are asked for, all together, as figures have them.
     pub(super) async fn totals(&self, who: &FiguresReach, question: &Question, now: Timestamp) -> Result<Tally> {
+        let question = Question { bucket: None, ..question.clone() };
+        Ok(self.figures(who, &question, now).await?.pop().map(|figures| figures.tally).unwrap_or_default())
+    }
+
+    /// How many runs there are in each time bucket that has some, by its first microsecond.
+    pub(super) async fn runs_by_bucket(
+        &self,
+        who: &FiguresReach,
+        question: &Question,
+        now: Timestamp,
+    ) -> Result<BTreeMap<i64, i64>> {
+        let figures = self.figures(who, question, now).await?;
+        Ok(figures.into_iter().filter_map(|figures| Some((figures.group.bucket?, figures.tally.runs))).collect())
+    }
+
+    async fn figures(&self, who: &FiguresReach, question: &Question, now: Timestamp) -> Result<Vec<Figures>> {
+        let zone = self.store.zone();
         let question = Question { from: Some(self.from), to: Some(self.to), ..question.clone() };
-        let cover = Cover::of(self.store.zone(), (self.from, self.to), Grain::Month).trimmed(self.store.zone(), now);
-        let mut groups = Groups::new(&question, self.store.zone(), &cover, now);
+        let cover = Cover::of(zone, (self.from, self.to), coarsest(zone, &question)).trimmed(zone, now);
+        let mut groups = Groups::new(&question, zone, &cover, now);
         read::sums(&self.tx, who, &question, (&cover, self.store.form()), now, &mut groups).await?;
         read::runs(&self.tx, who, &question, &cover.edges, &mut groups).await?;
-        Ok(groups.figures()?.pop().map(|figures| figures.tally).unwrap_or_default())
+        groups.figures()
+    }
+
+    /// The quarter of an hour that a run belongs to, as a column: in whole ones buckets of every zone begin.
+    pub(super) fn quarter(&self) -> String {
+        format!("({COHORT} - {}) / {QUARTER}", self.quarters_from())
+    }
+
+    /// The first microsecond of the bucket, of the organisation's time zone, that such a quarter of an hour lies in.
+    pub(super) fn bucket(&self, grain: Grain, quarter: i64) -> i64 {
+        let at = self.quarters_from().saturating_add(quarter.saturating_mul(QUARTER));
+        self.store.zone().start(grain, Timestamp::from_micros(at)).micros()
+    }
+
+    /// From when quarters are counted, so that none lies before.
+    fn quarters_from(&self) -> i64 {
+        self.from.micros().div_euclid(QUARTER).saturating_mul(QUARTER)
     }
 
     /// Ends the look.

@@ -43,13 +43,14 @@ impl Sql {
         }
     }
 
-    fn list(&mut self, values: &[Uuid]) {
+    /// Values between brackets, of which there is at least one.
+    pub(super) fn list<T: Into<Value>>(&mut self, values: impl IntoIterator<Item = T>) {
         self.text("(");
-        for (i, value) in values.iter().enumerate() {
+        for (i, value) in values.into_iter().enumerate() {
             if i > 0 {
                 self.text(", ");
             }
-            self.value(*value);
+            self.value(value);
         }
         self.text(")");
     }
@@ -82,7 +83,7 @@ impl Sql {
                 self.text(" OR process_id IN (");
                 self.processes(&teams);
                 self.text(") OR team_id IN ");
-                self.list(&teams);
+                self.list(teams.iter().copied());
             }
             self.text(")");
         }
@@ -94,14 +95,14 @@ impl Sql {
         self.value(who.person.0);
         if !teams.is_empty() {
             self.text(" OR team_id IN ");
-            self.list(teams);
+            self.list(teams.iter().copied());
         }
     }
 
     /// Selects the processes of these teams.
     pub(super) fn processes(&mut self, teams: &[Uuid]) {
         self.text("SELECT id FROM process WHERE team_id IN ");
-        self.list(teams);
+        self.list(teams.iter().copied());
     }
 
     pub(super) fn statement(self) -> Statement {

@@ -2,9 +2,11 @@
 //! tell of their steps, as the funnel of a version counts it, and of very many runs from as large a part.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use sea_orm::QueryResult;
 use sopwith_domain::access::Reach;
+use sopwith_domain::calendar::Grain;
 use sopwith_domain::funnel::{StepCounts, Trouble};
 use sopwith_domain::time::Timestamp;
 
@@ -28,7 +30,8 @@ const MOST_STEPS: usize = 10_000;
 pub struct Asked {
     /// Whose runs are read.
     pub who: FiguresReach,
-    /// Of which runs, their time apart. One of a version is of its SOP as well.
+    /// Of which runs, their time apart; and by which time buckets too, of the organisation's time zone. One of a version is of
+    /// its SOP as well.
     pub question: Question,
     /// From this time on, and until before that one.
     pub stretch: (Timestamp, Timestamp),
@@ -47,6 +50,8 @@ pub struct OfStep {
     pub sop: Option<Uuid>,
     /// The runs.
     pub counts: StepCounts,
+    /// The same of each time bucket in which runs tell of it, by its beginning, where that is asked for.
+    pub series: Vec<(Timestamp, StepCounts)>,
 }
 
 /// What runs tell of their steps.
@@ -82,10 +87,13 @@ pub async fn count(store: &Store, asked: &Asked, now: Timestamp) -> Result<Optio
         if found.runs > 0 {
             asked.add_steps(&kept, &mut found).await?;
         }
+        found.steps.sort_by(|a, b| asked.order(a, b));
+        found.steps.truncate(asked.first);
+        if let (Some(grain), false) = (asked.question.bucket, found.steps.is_empty()) {
+            asked.add_series(&kept, grain, &mut found).await?;
+        }
     }
     kept.end().await?;
-    found.steps.sort_by(|a, b| asked.order(a, b));
-    found.steps.truncate(asked.first);
     Ok(Some(found))
 }
 
@@ -131,6 +139,31 @@ impl Asked {
         Ok(())
     }
 
+    async fn add_series(&self, kept: &Kept<'_>, grain: Grain, found: &mut Found) -> Result<()> {
+        let mut sql = Sql::new(kept.tx.get_database_backend());
+        self.chosen(&mut sql, kept, found.runs);
+        told(&mut sql);
+        sql.text(&format!(
+            "SELECT process_id, sop_id, key AS step_key, quarter, {COUNTED} FROM told JOIN chosen ON id = execution_id \
+             WHERE key IN "
+        ));
+        sql.list(found.steps.iter().map(|of| of.counts.key.clone()));
+        sql.text(" GROUP BY process_id, sop_id, key, quarter");
+        let mut series: BTreeMap<_, BTreeMap<i64, StepCounts>> = BTreeMap::new();
+        for row in kept.tx.query_all_raw(sql.statement()).await? {
+            let of = of_step(&row)?;
+            let buckets = series.entry((of.process, of.sop, of.counts.key.clone())).or_default();
+            let bucket = buckets.entry(kept.bucket(grain, row.try_get("", "quarter")?)).or_default();
+            bucket.add(&of.counts);
+            bucket.key = of.counts.key;
+        }
+        for of in &mut found.steps {
+            let buckets = series.remove(&(of.process, of.sop, of.counts.key.clone())).unwrap_or_default();
+            of.series = buckets.into_iter().map(|(start, counts)| (Timestamp::from_micros(start), counts)).collect();
+        }
+        Ok(())
+    }
+
     /// The runs that are read, out of so many.
     fn chosen(&self, sql: &mut Sql, kept: &Kept<'_>, runs: i64) {
         sql.text("WITH chosen AS (");
@@ -146,7 +179,10 @@ impl Asked {
     }
 
     fn some(&self, sql: &mut Sql, kept: &Kept<'_>, runs: i64, which: &str, at: &str) {
-        sql.text(&format!("SELECT id, process_id, sop_id FROM execution WHERE mode <> 'PRACTICE' AND {which}{at} >= "));
+        sql.text(&format!(
+            "SELECT id, process_id, sop_id, {} AS quarter FROM execution WHERE mode <> 'PRACTICE' AND {which}{at} >= ",
+            kept.quarter()
+        ));
         sql.value(kept.from.micros());
         sql.text(&format!(" AND {at} < "));
         sql.value(kept.to.micros());
@@ -163,5 +199,10 @@ impl Asked {
 }
 
 fn of_step(row: &QueryResult) -> Result<OfStep> {
-    Ok(OfStep { process: row.try_get("", "process_id")?, sop: row.try_get("", "sop_id")?, counts: counted(row)? })
+    Ok(OfStep {
+        process: row.try_get("", "process_id")?,
+        sop: row.try_get("", "sop_id")?,
+        counts: counted(row)?,
+        series: Vec::new(),
+    })
 }

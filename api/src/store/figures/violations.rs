@@ -1,7 +1,10 @@
-//! Violations by their kind, counted from the runs that have some: an index has those of a time, so that the others, which
+//! Violations by their kind, and of each kind by time, counted from the runs that have some: an index has those of a time, so that the others, which
 //! are most, cost nothing.
 
+use std::collections::BTreeMap;
+
 use sea_orm::QueryResult;
+use sopwith_domain::calendar::Grain;
 use sopwith_domain::time::Timestamp;
 
 use super::Question;
@@ -29,7 +32,7 @@ pub enum Worst {
 pub struct Asked {
     /// Whose runs are read.
     pub who: FiguresReach,
-    /// Of which runs, their time apart.
+    /// Of which runs, their time apart; and by which time buckets too, of the organisation's time zone.
     pub question: Question,
     /// From this time on, and until before that one.
     pub stretch: (Timestamp, Timestamp),
@@ -54,6 +57,19 @@ pub struct Kind {
     pub runs: i64,
     /// How many the service found by itself.
     pub found: i64,
+    /// The same of each time bucket in which there are runs, where that is asked for.
+    pub series: Vec<Part>,
+}
+
+/// Violations of one kind in a time bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// When it begins.
+    pub start: Timestamp,
+    /// How many runs there are in it, with violations or without.
+    pub runs: i64,
+    /// The violations.
+    pub kind: Kind,
 }
 
 /// Violations by their kind.
@@ -87,6 +103,9 @@ pub async fn count(store: &Store, asked: &Asked, now: Timestamp) -> Result<Optio
         (found.runs, found.violations) = (tally.runs, tally.violations());
         if found.violations > 0 {
             asked.add_kinds(&kept, &mut found).await?;
+            if let (Some(grain), false) = (asked.question.bucket, found.kinds.is_empty()) {
+                asked.add_series(&kept, grain, &mut found.kinds, now).await?;
+            }
         }
     }
     kept.end().await?;
@@ -106,20 +125,8 @@ impl Asked {
 
     async fn add_kinds(&self, kept: &Kept<'_>, found: &mut Found) -> Result<()> {
         let mut sql = Sql::new(kept.tx.get_database_backend());
-        let by_time = sql.by_time();
         let bytes = if sql.is_postgres() { " COLLATE \"C\"" } else { "" };
-        let sum = |condition: &str| format!("SUM(CASE WHEN {condition} THEN 1 ELSE 0 END)");
-        // A cross join, so that SQLite goes from the runs to their violations.
-        sql.text(&format!(
-            "SELECT kind, COUNT(*) AS number, {} AS major, {} AS critical, COUNT(DISTINCT execution_id) AS runs, \
-                {} AS found, COUNT(*) OVER () AS total \
-             FROM execution CROSS JOIN execution_violation WHERE execution_id = id AND ",
-            sum("severity = 'MAJOR'"),
-            sum("severity = 'CRITICAL'"),
-            sum("detected_by = 'SERVICE'"),
-        ));
-        Self::violated(&mut sql, kept);
-        sql.conditions(&self.who, &self.question, by_time);
+        self.counted(&mut sql, kept, "COUNT(*) OVER () AS total");
         let order = match self.worst {
             Worst::Number => "number DESC, critical DESC, major DESC",
             Worst::Severity => "critical DESC, major DESC, number DESC",
@@ -132,12 +139,64 @@ impl Asked {
         Ok(())
     }
 
+    async fn add_series(&self, kept: &Kept<'_>, grain: Grain, kinds: &mut [Kind], now: Timestamp) -> Result<()> {
+        let mut sql = Sql::new(kept.tx.get_database_backend());
+        self.counted(&mut sql, kept, &format!("{} AS quarter", kept.quarter()));
+        sql.text(" AND kind IN ");
+        sql.list(kinds.iter().map(|kind| kind.name.clone()));
+        sql.text(" GROUP BY kind, quarter");
+        let mut counts: BTreeMap<(String, i64), Kind> = BTreeMap::new();
+        for row in kept.tx.query_all_raw(sql.statement()).await? {
+            let more = kind(&row)?;
+            let bucket = kept.bucket(grain, row.try_get("", "quarter")?);
+            counts.entry((more.name.clone(), bucket)).or_default().add(more);
+        }
+        let runs = kept.runs_by_bucket(&self.who, &self.question, now).await?;
+        for kind in kinds {
+            let part = |(start, runs): (&i64, &i64)| {
+                let none = || Kind { name: kind.name.clone(), ..Kind::default() };
+                let counted = counts.remove(&(kind.name.clone(), *start)).unwrap_or_else(none);
+                Part { start: Timestamp::from_micros(*start), runs: *runs, kind: counted }
+            };
+            kind.series = runs.iter().map(part).collect();
+        }
+        Ok(())
+    }
+
+    /// Selects what is counted of a group of violations, and one column more.
+    fn counted(&self, sql: &mut Sql, kept: &Kept<'_>, column: &str) {
+        let by_time = sql.by_time();
+        let sum = |condition: &str| format!("SUM(CASE WHEN {condition} THEN 1 ELSE 0 END)");
+        // A cross join, so that SQLite goes from the runs to their violations.
+        sql.text(&format!(
+            "SELECT kind, COUNT(*) AS number, {} AS major, {} AS critical, COUNT(DISTINCT execution_id) AS runs, \
+                {} AS found, {column} FROM execution CROSS JOIN execution_violation WHERE execution_id = id AND ",
+            sum("severity = 'MAJOR'"),
+            sum("severity = 'CRITICAL'"),
+            sum("detected_by = 'SERVICE'"),
+        ));
+        Self::violated(sql, kept);
+        sql.conditions(&self.who, &self.question, by_time);
+    }
+
     /// Runs of the time with violations. In these words, which the index has.
     fn violated(sql: &mut Sql, kept: &Kept<'_>) {
         sql.text(&format!("violations > 0 AND mode <> 'PRACTICE' AND {COHORT} >= "));
         sql.value(kept.from.micros());
         sql.text(&format!(" AND {COHORT} < "));
         sql.value(kept.to.micros());
+    }
+}
+
+impl Kind {
+    /// Takes in violations of other runs.
+    fn add(&mut self, more: Self) {
+        self.name = more.name;
+        self.violations += more.violations;
+        self.major += more.major;
+        self.critical += more.critical;
+        self.runs += more.runs;
+        self.found += more.found;
     }
 }
 
@@ -150,5 +209,6 @@ fn kind(row: &QueryResult) -> Result<Kind> {
         critical: number("critical")?,
         runs: number("runs")?,
         found: number("found")?,
+        series: Vec::new(),
     })
 }
