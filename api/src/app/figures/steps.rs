@@ -43,8 +43,8 @@ pub struct Known {
 /// What the runs that the actor reads tell of their steps.
 ///
 /// # Errors
-/// `Forbidden` for who reads no figures; `Invalid` for more than a year, for buckets of an hour, and where too many runs would have to be gone
-/// through.
+/// `Forbidden` for who reads no figures; `Invalid` for more than a year, for buckets of an hour, and where too many runs
+/// would have to be gone through.
 pub async fn worst(call: &Call, mut question: Question, trouble: Trouble, first: usize) -> Result<Worst> {
     let who = super::reader(call).await?;
     let stretch = stretch(call.now, question.from, question.to)?;

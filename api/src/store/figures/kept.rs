@@ -69,7 +69,7 @@ impl<'a> Kept<'a> {
         groups.figures()
     }
 
-    /// The quarter of an hour that a run belongs to, as a column: in whole ones buckets of every zone begin.
+    /// The quarter of an hour that a run belongs to, as a column: with one of them days begin in every zone, since 1972.
     pub(super) fn quarter(&self) -> String {
         format!("({COHORT} - {}) / {QUARTER}", self.quarters_from())
     }

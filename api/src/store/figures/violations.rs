@@ -1,5 +1,5 @@
-//! Violations by their kind, and of each kind by time, counted from the runs that have some: an index has those of a time, so that the others, which
-//! are most, cost nothing.
+//! Violations by their kind, and of each kind by time, counted from the runs that have some: an index has those of a time, so
+//! that the others, which are most, cost nothing.
 
 use std::collections::BTreeMap;
 
