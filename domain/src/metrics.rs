@@ -1,5 +1,7 @@
 //! Figures that say how sure they are: never a bare ratio.
 
+use crate::stats::bootstrap::student;
+
 /// The 97.5 % point of the standard normal distribution: intervals are two-sided at 95 %.
 pub(crate) const Z: f64 = 1.959_963_984_540_054;
 
@@ -71,6 +73,49 @@ impl Rate {
     }
 }
 
+/// A mean of independent values.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mean {
+    /// How many values.
+    pub n: i64,
+    /// Their mean.
+    pub value: f64,
+    /// Their variance, over n - 1.
+    pub variance: f64,
+}
+
+impl Mean {
+    /// The mean of scores from 1 to 5, by how many they are, how many of them are a 4 or 5, and their sum; none of nothing.
+    /// Their variance is not known from that, so it is the largest that there can be: as many as possible are a 5, and of
+    /// what then is left of the sum either kind lies at the ends of its range.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    pub fn of_scores(n: i64, high: i64, sum: i64) -> Option<Self> {
+        if n <= 0 {
+            return None;
+        }
+        let of_high = sum.saturating_sub(n - high).min(5 * high);
+        // Of a score from a to b, its square is at most (a + b) s - a b.
+        let squares = 9 * of_high - 20 * high + 4 * (sum - of_high) - 3 * (n - high);
+        let (n_, value) = (n as f64, sum as f64 / n as f64);
+        let variance = if n > 1 { (squares as f64 - n_ * value * value).max(0.0) / (n_ - 1.0) } else { 0.0 };
+        Some(Self { n, value, variance })
+    }
+
+    /// The interval at 95 % by Student's t (Student 1908); none of fewer than two values. Of few values that are far from
+    /// a normal distribution it is too narrow.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    pub fn interval(self) -> Option<(f64, f64)> {
+        if self.n < 2 {
+            return None;
+        }
+        let n = self.n as f64;
+        let arm = student(0.025, Z, n - 1.0) * (self.variance / n).sqrt();
+        Some((self.value - arm, self.value + arm))
+    }
+}
+
 /// Ranks, from 1, of a percentile among `n` sorted values and of its 95 % interval, which assumes no distribution
 /// (order statistics; Conover, Practical Nonparametric Statistics, 3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +147,10 @@ impl Ranks {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::cast_precision_loss, reason = "small numbers")]
+
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
@@ -116,6 +165,52 @@ mod tests {
             assert!(Ratio { numerator: n, denominator: n }.interval().is_some_and(|(_, high)| high >= 1.0));
         }
         assert_eq!(Ratio::default().interval(), None);
+    }
+
+    /// By `scipy.stats.t.interval(0.95, n - 1, mean, sem)` of `SciPy` 1.17.1 for these values.
+    #[test]
+    fn a_mean_agrees_with_scipy() {
+        let many: Vec<f64> = (1..=200).map(f64::from).collect();
+        for (values, low, high) in [
+            (&[1.0, 5.0][..], -22.412_409, 28.412_409),
+            (&[2.0, 4.0, 4.0, 5.0, 1.0, 3.0], 1.621_939, 4.711_394),
+            (&many, 92.429_420, 108.570_580),
+        ] {
+            let n = i64::try_from(values.len()).unwrap();
+            let value = values.iter().sum::<f64>() / n as f64;
+            let variance = values.iter().map(|v| (v - value).powi(2)).sum::<f64>() / (n as f64 - 1.0);
+            let found = Mean { n, value, variance }.interval().unwrap();
+            assert!((found.0 - low).abs() < 1e-5 && (found.1 - high).abs() < 1e-5, "{found:?}");
+        }
+        assert_eq!(Mean { n: 1, value: 3.0, variance: 0.0 }.interval(), None);
+    }
+
+    /// Of all lists of up to five scores: never narrower than with the variance that they have, and as wide for some.
+    #[test]
+    fn scores_are_taken_to_differ_as_much_as_they_may() {
+        for n in 1..=5_u32 {
+            let mut widest = BTreeMap::new();
+            for code in 0..5_i64.pow(n) {
+                let scores: Vec<i64> = (0..n).map(|place| 1 + code / 5_i64.pow(place) % 5).collect();
+                let (sum, high) = (scores.iter().sum::<i64>(), scores.iter().filter(|s| **s >= 4).count());
+                let mean = Mean::of_scores(n.into(), high.try_into().unwrap(), sum).unwrap();
+                let exact = scores.iter().map(|s| (*s as f64 - mean.value).powi(2)).sum::<f64>()
+                    / (f64::from(n) - 1.0).max(1.0);
+                assert!(mean.variance > exact - 1e-9, "{scores:?}: {mean:?}, not {exact}");
+                let widest: &mut f64 = widest.entry((sum, high)).or_default();
+                *widest = widest.max(exact);
+                if code == 5_i64.pow(n) - 1 {
+                    assert!((mean.value - 5.0).abs() < 1e-12 && mean.variance < 1e-9, "all the best: {mean:?}");
+                }
+            }
+            // The bound is met where no score has to lie between: what is left of a sum may be one that is even.
+            let near = |(of, exact): (&(i64, usize), &f64)| {
+                let mean = Mean::of_scores(n.into(), of.1.try_into().unwrap(), of.0).unwrap();
+                (mean.variance - exact) * (f64::from(n) - 1.0) <= 1.0 + 1e-9
+            };
+            assert!(widest.iter().all(near), "{widest:?}");
+        }
+        assert_eq!(Mean::of_scores(0, 0, 0), None);
     }
 
     #[test]

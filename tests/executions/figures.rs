@@ -15,13 +15,13 @@ use crate::support::{Client, Dice, World, both};
 const FIELDS: &str = "process { key } sop { code } version { id } team { key } bucketStart runs
     adoption { followed deviated notFollowed unknown known { numerator denominator value interval { low high } }
         worstCase { numerator denominator } }
-    completionTime { n open p50 { value low high } p90 { value } p95 { value }
+    completionTime { n open mean meanInterval { low high } p50 { value low high } p90 { value } p95 { value }
         completedOnly { p50 { value low high } p90 { value } p95 { value } } }
     errorRate { numerator denominator } violations { events runs perThousand }
     violationsBySeverity { minor { events } major { events } critical { events } }
     firstTimeRight { numerator denominator } rework { numerator denominator } abandonment { numerator denominator }
     reportedVersion { numerator denominator } withoutStart
-    customer: satisfaction(of: CUSTOMER) { satisfied { numerator denominator } mean responses { numerator } }
+    customer: satisfaction(of: CUSTOMER) { satisfied { numerator denominator } mean meanInterval { low high } responses { numerator } }
     performer: satisfaction(of: PERFORMER) { satisfied { numerator denominator } responses { numerator } }";
 
 /// The group of a run or of a row, in words.
@@ -151,6 +151,48 @@ fn told_times(row: &Value) -> Vec<Option<i64>> {
     three(&time["completedOnly"]).into_iter().chain(three(time)).collect()
 }
 
+/// That means are those of the runs, and that their intervals are as wide as these differ: of scores, of which the service
+/// does not know how much they do, at least so wide.
+#[expect(clippy::cast_precision_loss, reason = "some hundreds")]
+fn check_means(row: &Value, runs: &[Run]) {
+    let completed = runs.iter().filter(|run| run.outcome != Some("ABANDONED"));
+    let took = completed.filter_map(|run| (run.finished? - run.started?).num_microseconds());
+    let took: Vec<f64> = took.map(|micros| micros as f64).collect();
+    let score = |run: &Run| run.satisfaction.filter(|(_, by)| *by == "CUSTOMER").map(|(score, _)| score as f64);
+    let scores: Vec<f64> = runs.iter().filter_map(score).collect();
+    let time = |of: &Value| of.as_str().map(|text| micros(text) as f64);
+    for (of, values, read, off) in [
+        (&row["completionTime"], took, &time as &dyn Fn(&Value) -> Option<f64>, 0.02),
+        (&row["customer"], scores, &Value::as_f64, 0.0),
+    ] {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let (found, interval) = (read(&of["mean"]), &of["meanInterval"]);
+        // Durations are added up in whole milliseconds.
+        let rounded = if off > 0.0 { 1001.0 } else { 1e-9 };
+        assert!(found.is_none_or(|found| (found - mean).abs() < rounded), "{found:?}, not {mean}");
+        assert_eq!((found.is_none(), interval.is_null()), (values.is_empty(), values.len() < 2), "{of}");
+        if values.len() < 30 {
+            continue;
+        }
+        let deviation = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+        // Student's t for many values (Abramowitz and Stegun 1972, 26.7.5).
+        let arm = (1.96 + (1.96_f64.powi(3) + 1.96) / (4.0 * (n - 1.0))) * deviation / n.sqrt();
+        let (low, high) = (read(&interval["low"]).unwrap(), read(&interval["high"]).unwrap());
+        if off > 0.0 {
+            let near = |found: f64, exact: f64| (found - exact).abs() < exact * 0.001 + arm * off;
+            assert!(near(low, (mean - arm).max(0.0)) && near(high, mean + arm), "{interval}: {mean} {arm}");
+        } else {
+            let wide = arm * (1.0 - 0.001);
+            assert!(
+                low < (mean - wide).max(1.0 + 1e-9) && high > (mean + wide).min(5.0 - 1e-9),
+                "{interval}: {mean} {arm}"
+            );
+            assert!(high - low < 4.0 * arm, "{interval}: {mean} {arm}");
+        }
+    }
+}
+
 /// Within what a histogram may be off, and what is rounded away.
 fn is_near(found: Option<i64>, exact: Option<i64>) -> bool {
     match (found, exact) {
@@ -212,6 +254,7 @@ async fn compare(who: &Client, runs: &[Run], dimensions: &[&str], bucket: Option
         let (found, exact) = (told_times(row), times(groups.get(&name).map_or(&[], Vec::as_slice)));
         let near = found.iter().zip(&exact).all(|(found, exact)| is_near(*found, *exact));
         assert!(near, "{dimensions:?} {bucket:?}: {name}: {found:?}, not {exact:?}");
+        check_means(row, groups.get(&name).map_or(&[], Vec::as_slice));
     }
     let expected: BTreeMap<String, Value> = groups.into_iter().map(|(name, runs)| (name, expected(&runs))).collect();
     let found: BTreeMap<String, Value> =

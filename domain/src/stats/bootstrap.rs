@@ -107,7 +107,7 @@ impl Reach {
 }
 
 /// The point that Student's t exceeds with this probability, as z is for the normal distribution.
-fn student(tail: f64, z: f64, freedom: f64) -> f64 {
+pub(crate) fn student(tail: f64, z: f64, freedom: f64) -> f64 {
     match StudentsT::new(0.0, 1.0, freedom) {
         Ok(student) if freedom < 100.0 => -student.inverse_cdf(tail),
         // The search in statrs does not end for a billion; the expansion of Abramowitz and Stegun 1972, 26.7.5, is

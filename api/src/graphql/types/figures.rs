@@ -69,14 +69,26 @@ impl SatisfactionFigures {
     }
 
     /// The mean of what they gave; null of nothing.
-    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     async fn mean(&self) -> Option<f64> {
-        (self.responses > 0).then(|| self.score as f64 / self.responses as f64)
+        self.scores().map(|mean| mean.value)
+    }
+
+    /// The interval of the mean, at 95 % or more: what is counted does not tell how much they differ, so they are taken to
+    /// differ as much as they may. Null of fewer than two.
+    async fn mean_interval(&self) -> Option<Interval> {
+        let (low, high) = self.scores()?.interval()?;
+        Some(Interval { low: low.max(1.0), high: high.min(5.0) })
     }
 
     /// Runs in which somebody said it, among all.
     async fn responses(&self) -> Ratio {
         Ratio::of(self.responses, self.runs)
+    }
+}
+
+impl SatisfactionFigures {
+    fn scores(&self) -> Option<domain::Mean> {
+        domain::Mean::of_scores(self.responses, self.satisfied, self.score)
     }
 }
 

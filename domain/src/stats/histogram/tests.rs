@@ -66,7 +66,7 @@ proptest! {
         let ranks = Ranks::of(p, i64::try_from(all.len()).unwrap()).unwrap();
         let found = histogram.percentile(p).unwrap();
         for (rank, value) in [(ranks.at, found.value), (ranks.low, found.low), (ranks.high, found.high)] {
-            let exact = crate::stats::float(all[usize::try_from(rank - 1).unwrap()]);
+            let exact = float(all[usize::try_from(rank - 1).unwrap()]);
             prop_assert!((value - exact).abs() <= exact * 0.005_416, "{} for {}", value, exact);
         }
     }

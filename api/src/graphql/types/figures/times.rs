@@ -1,6 +1,7 @@
 //! How long runs took.
 
-use async_graphql::Object;
+use async_graphql::{Object, SimpleObject};
+use sopwith_domain::metrics::Mean;
 use sopwith_domain::stats::histogram::{self, Histogram};
 use sopwith_domain::stats::significant;
 use sopwith_domain::stats::survival::{Incidence, Reached};
@@ -47,6 +48,16 @@ impl Percentile<'_> {
     }
 }
 
+/// A 95 % interval of times, in no more than four significant digits.
+#[derive(SimpleObject)]
+#[graphql(serial)]
+pub struct DurationInterval {
+    /// Its lower end.
+    low: Duration,
+    /// Its upper end.
+    high: Duration,
+}
+
 fn told(micros: f64) -> Duration {
     duration(significant(micros))
 }
@@ -71,6 +82,13 @@ impl<'a> CompletionTime<'a> {
 }
 
 impl CompletionTime<'_> {
+    /// In microseconds.
+    #[expect(clippy::cast_precision_loss, reason = "sums of milliseconds are not needed closer")]
+    fn average(&self) -> Option<f64> {
+        let n = self.figures.completed.count();
+        (n > 0).then(|| self.figures.tally.completion_millis as f64 * 1000.0 / n as f64)
+    }
+
     fn percentile(&self, percent: i64) -> Option<Percentile<'_>> {
         self.incidence.percentile(percent).map(Percentile::Reached)
     }
@@ -92,10 +110,16 @@ impl CompletionTime<'_> {
     }
 
     /// How long the completed runs took on average; null of nothing. Few long runs move it far: see `p50`.
-    #[expect(clippy::cast_precision_loss, reason = "sums of milliseconds are not needed closer")]
     async fn mean(&self) -> Option<Duration> {
-        let n = self.figures.completed.count();
-        (n > 0).then(|| duration(self.figures.tally.completion_millis as f64 * 1000.0 / n as f64))
+        self.average().map(duration)
+    }
+
+    /// The 95 % interval of the mean, as if the times came from a normal distribution: of few runs that differ much it is too
+    /// narrow. Null of fewer than two.
+    async fn mean_interval(&self) -> Option<DurationInterval> {
+        let (completed, value) = (&self.figures.completed, self.average()?);
+        let (low, high) = Mean { n: count(completed), value, variance: completed.variance()? }.interval()?;
+        Some(DurationInterval { low: told(low.max(0.0)), high: told(high) })
     }
 
     /// Half of the runs were completed after so long; null while they are not.
