@@ -159,7 +159,8 @@ impl StepErrorFigures<'_> {
         self.start.map(DateTime)
     }
 
-    /// The same of each time bucket in which runs tell of it, of the runs read; nothing where no `bucket` was asked for.
+    /// The same of each time bucket in which runs tell of it, of the runs read; nothing where no `bucket` was asked for. Where
+    /// `from` or `to` cuts a bucket, of the runs in that part.
     #[graphql(complexity = "30 * child_complexity")]
     async fn series(&self) -> Vec<StepErrorFigures<'_>> {
         let parts = if self.start.is_none() { self.of.series.as_slice() } else { &[] };

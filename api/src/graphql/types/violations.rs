@@ -101,7 +101,7 @@ impl ViolationKind<'_> {
     }
 
     /// The same of each time bucket in which there are runs, with violations of this kind or without; nothing where no
-    /// `bucket` was asked for.
+    /// `bucket` was asked for. Where `from` or `to` cuts a bucket, of the runs in that part.
     #[graphql(complexity = "30 * child_complexity")]
     async fn series(&self) -> Vec<ViolationKind<'_>> {
         let parts = self.kind.series.iter();
