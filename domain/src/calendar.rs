@@ -41,13 +41,16 @@ impl Zone {
     pub const UTC: Self = Self(Tz::UTC);
 
     /// The beginning of the hour, day, week or month that an instant lies in. Hours are those that clocks of the zone
-    /// show: where it is off the full hour, they begin between those of UTC.
+    /// show: where it is off the full hour, they begin between those of UTC. Where clocks are put forward or back by a part of
+    /// an hour, an hour ends and another begins.
     #[must_use]
     pub fn start(self, grain: Grain, at: Timestamp) -> Timestamp {
         let offset = self.offset(at);
         if grain == Grain::Hour {
             let local = at.micros().saturating_add(offset);
-            return Timestamp::from_micros(local.div_euclid(HOUR).saturating_mul(HOUR).saturating_sub(offset));
+            let start = local.div_euclid(HOUR).saturating_mul(HOUR).saturating_sub(offset);
+            let begins = self.change((start, at.micros()), offset).unwrap_or(start);
+            return Timestamp::from_micros(begins);
         }
         self.midnight(first_day(grain, utc(at.plus(offset)).date_naive()))
     }
@@ -81,6 +84,21 @@ impl Zone {
     /// Microseconds by which its clocks are ahead of UTC.
     fn offset(self, at: Timestamp) -> i64 {
         i64::from(self.0.offset_from_utc_datetime(&utc(at).naive_utc()).fix().local_minus_utc()) * SECOND
+    }
+
+    /// The first microsecond with the clocks as they are at the end of this time, less than an hour, where they change in it by a
+    /// part of an hour.
+    fn change(self, (from, until): (i64, i64), now: i64) -> Option<i64> {
+        let offset = |micros| self.offset(Timestamp::from_micros(micros));
+        if (offset(from) - now) % HOUR == 0 {
+            return None;
+        }
+        let (mut before, mut after) = (from, until);
+        while after - before > 1 {
+            let middle = before + (after - before) / 2;
+            if offset(middle) == now { after = middle } else { before = middle }
+        }
+        Some(after)
     }
 
     /// The first instant of a day.
@@ -161,6 +179,14 @@ impl Cover {
     #[must_use]
     pub fn hours(&self) -> Option<Stretch> {
         self.hours
+    }
+
+    /// Where what is of an instant stands among what is read: at the beginning of its hour, of the same zone, where whole
+    /// hours are, and else at itself.
+    #[must_use]
+    pub fn stand(&self, zone: Zone, at: Timestamp) -> Timestamp {
+        let in_hours = self.hours.is_some_and(|(from, to)| from <= at && at < to);
+        if in_hours { zone.start(Grain::Hour, at) } else { at }
     }
 
     fn cut(&mut self, zone: Zone, (from, to): Stretch, grain: Grain) {

@@ -53,6 +53,21 @@ fn hours_are_those_of_the_clocks() {
     let kolkata = zone("Asia/Kolkata");
     assert_eq!(kolkata.start(Grain::Hour, at("2026-07-01T10:29:00Z")).to_string(), "2026-07-01T09:30:00Z");
     assert_eq!("Mars/Olympus".parse::<Zone>(), Err(UnknownZone));
+    // Where they are put back by an hour within one, at 3:45 here, the hour shown goes on.
+    let chatham = zone("Pacific/Chatham");
+    assert_eq!(chatham.start(Grain::Hour, at("2026-04-04T14:10:00Z")).to_string(), "2026-04-04T13:15:00Z");
+    assert_eq!(chatham.next(Grain::Hour, at("2026-04-04T13:15:00Z")).to_string(), "2026-04-04T14:15:00Z");
+    // There clocks are put back from 2:00 to 1:30, and forward from 2:00 to 2:30.
+    let island = zone("Australia/Lord_Howe");
+    for hours in [
+        ["2026-04-04T14:00:00Z", "2026-04-04T15:00:00Z", "2026-04-04T15:30:00Z", "2026-04-04T16:30:00Z"],
+        ["2026-10-03T14:30:00Z", "2026-10-03T15:30:00Z", "2026-10-03T16:00:00Z", "2026-10-03T17:00:00Z"],
+    ] {
+        for pair in hours.map(at).windows(2) {
+            assert_eq!(island.next(Grain::Hour, pair[0]), pair[1]);
+            assert_eq!(island.start(Grain::Hour, pair[1].plus(-1)), pair[0]);
+        }
+    }
 }
 
 #[test]
@@ -68,7 +83,7 @@ fn all_time_is_one_stretch_of_the_coarsest() {
 proptest! {
     #[test]
     fn every_instant_lies_in_one(
-        name in prop::sample::select(vec!["UTC", "Europe/Berlin", "Asia/Kolkata", "America/Havana", "Pacific/Apia"]),
+        name in prop::sample::select(vec!["UTC", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Chatham", "America/Havana", "Pacific/Apia"]),
         grain in prop::sample::select(Grain::ALL),
         micros in 0..2_000_000_000 * SECOND,
     ) {
@@ -85,7 +100,7 @@ proptest! {
 
     #[test]
     fn a_cover_has_every_instant_once(
-        name in prop::sample::select(vec!["UTC", "Europe/Berlin", "Asia/Kolkata", "America/Havana"]),
+        name in prop::sample::select(vec!["UTC", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Chatham", "America/Havana"]),
         coarsest in prop::sample::select(vec![Grain::Hour, Grain::Day, Grain::Month]),
         from in 0..2_000_000_000 * SECOND,
         length in 0..800 * DAY,
@@ -113,7 +128,7 @@ proptest! {
 
     #[test]
     fn a_trimmed_cover_has_the_same_hours_in_fewer_rows(
-        name in prop::sample::select(vec!["UTC", "Europe/Berlin", "Asia/Kolkata", "America/Havana"]),
+        name in prop::sample::select(vec!["UTC", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Chatham", "America/Havana"]),
         from in 0..2_000_000_000 * SECOND,
         length in 0..200 * DAY,
         now in 0..2_000_000_000 * SECOND,
