@@ -74,8 +74,9 @@ pub struct StepTime {
     pub runs: i64,
     /// Those of them that took longer than is expected, where something is.
     pub over: i64,
-    /// The median in microseconds, by nearest rank, and the ends of its 95 % interval.
-    pub median: Option<(i64, i64, i64)>,
+    /// The median in microseconds, by nearest rank, and the ends of its 95 % interval; without one that lies beyond what was
+    /// seen.
+    pub median: Option<(i64, Option<i64>, Option<i64>)>,
 }
 
 impl StepTime {

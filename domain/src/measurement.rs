@@ -88,9 +88,9 @@ pub struct Median {
     pub completed: i64,
     /// In microseconds, by nearest rank; none of nothing, and where half took longer.
     pub value: Option<i64>,
-    /// The lower end of its 95 % interval.
+    /// The lower end of its 95 % interval; none where it may lie below all that was seen.
     pub low: Option<i64>,
-    /// The upper end; none where it lies beyond what was watched.
+    /// The upper end; none where it lies beyond what was watched, or past what was seen.
     pub high: Option<i64>,
 }
 
@@ -190,7 +190,7 @@ impl Plan {
             "this is {least} to {MAX_MATURITY} days: those for learning, {days} with runs, those for the last to end"
         );
         need((least..=i64::from(MAX_MATURITY)).contains(&i64::from(matures)), "maturesAfterDays", why);
-        let why = "nothing was in force before this version, so there is no adoption to compare with";
+        let why = "no version of this SOP was in force before, so there is no adoption to compare with";
         need(has_predecessor || self.primary != Metric::Adoption, "primaryMetric", why.to_owned());
         for target in &self.targets {
             let (holds, why) = match target.goal {

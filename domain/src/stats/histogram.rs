@@ -32,10 +32,10 @@ pub struct TooMany;
 pub struct Percentile {
     /// The value at nearest rank.
     pub value: f64,
-    /// The lower end of its interval.
+    /// The lower end of its interval; 0 where it may lie below the shortest.
     pub low: f64,
-    /// The upper end of its interval.
-    pub high: f64,
+    /// The upper end of its interval; none where it may lie past the longest.
+    pub high: Option<f64>,
 }
 
 /// How many runs took how long: a sparse histogram with the buckets of [`Bucket`]. Counts are exact. Two histograms
@@ -116,7 +116,7 @@ impl Histogram {
     pub fn percentile(&self, percent: i64) -> Option<Percentile> {
         let ranks = Ranks::of(percent, i64::try_from(self.count).ok()?)?;
         let at = |rank: i64| self.at_rank(u64::try_from(rank).ok()?);
-        Some(Percentile { value: at(ranks.at)?, low: at(ranks.low)?, high: at(ranks.high)? })
+        Some(Percentile { value: at(ranks.at)?, low: at(ranks.low).unwrap_or(0.0), high: at(ranks.high) })
     }
 
     /// How much the durations differ: their variance, over n - 1, of each within 0.5415 %, so that of what differs by less

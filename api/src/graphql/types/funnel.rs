@@ -127,10 +127,10 @@ impl StepFigures<'_> {
 pub struct StepMedian {
     /// The value.
     value: Duration,
-    /// The lower end of its interval.
+    /// The lower end of its interval; zero where it may lie below all that has been seen.
     low: Duration,
-    /// The upper end of its interval.
-    high: Duration,
+    /// The upper end of its interval; null where it lies past what has been seen.
+    high: Option<Duration>,
 }
 
 /// How long a step takes: all attempts of a run together, where the beginning and the end of one are known.
@@ -158,8 +158,8 @@ impl StepTimeFigures {
             runs: BigInt(time.runs),
             median: time.median.map(|(value, low, high)| StepMedian {
                 value: duration(value),
-                low: duration(low),
-                high: duration(high),
+                low: duration(low.unwrap_or(0)),
+                high: high.map(duration),
             }),
             expected: expected.map(duration),
             ratio: time.median.map(|(value, ..)| value).zip(expected).and_then(ratio),

@@ -262,12 +262,12 @@ impl WatchedMedian {
         self.0.value.map(|micros| Duration { micros })
     }
 
-    /// The lower end of its 95 % interval.
+    /// The lower end of its 95 % interval; null of nothing, and where it may lie below all that has been seen.
     async fn low(&self) -> Option<Duration> {
         self.0.low.map(|micros| Duration { micros })
     }
 
-    /// The upper end of its 95 % interval; null where that lies beyond what was watched.
+    /// The upper end of its 95 % interval; null where that lies beyond what was watched, or past what has been seen.
     async fn high(&self) -> Option<Duration> {
         self.0.high.map(|micros| Duration { micros })
     }

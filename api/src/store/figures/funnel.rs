@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::QueryResult;
+use sea_orm::{DbBackend, QueryResult};
 use sopwith_domain::funnel::StepCounts;
 
 use super::Question;
@@ -90,7 +90,7 @@ impl Asked<'_> {
     async fn add_counts(&self, db: &impl Connection, funnel: &mut Funnel) -> Result<()> {
         let mut sql = Sql::new(db.get_database_backend());
         self.chosen(&mut sql, funnel.runs);
-        told(&mut sql);
+        sql.text(&told(sql.backend()));
         self.expected(&mut sql);
         sql.text("SELECT told.key AS step_key, ");
         sql.text(COUNTED);
@@ -115,7 +115,7 @@ impl Asked<'_> {
         }
         let mut sql = Sql::new(db.get_database_backend());
         self.chosen(&mut sql, funnel.runs);
-        told(&mut sql);
+        sql.text(&told(sql.backend()));
         sql.text(", wanted (key, low_rank, mid_rank, high_rank) AS (VALUES ");
         for (n, (key, ranks)) in ranks.into_iter().enumerate() {
             sql.text(if n > 0 { ", (CAST(" } else { "(CAST(" });
@@ -132,8 +132,8 @@ impl Asked<'_> {
         for row in db.query_all_raw(sql.statement()).await? {
             let key: String = row.try_get("", "step_key")?;
             if let Some(step) = funnel.steps.get_mut(&key) {
-                step.time.median =
-                    Some((row.try_get("", "middle")?, row.try_get("", "low")?, row.try_get("", "high")?));
+                let end = |name: &str| -> Result<Option<i64>> { Ok(row.try_get("", name)?) };
+                step.time.median = Some((row.try_get("", "middle")?, end("low")?, end("high")?));
             }
         }
         Ok(())
@@ -176,14 +176,14 @@ impl Asked<'_> {
 
 /// Adds what became of each step in each of the runs that are `chosen`: from each run to its steps, since neither database
 /// knows that the chosen ones are few.
-pub(super) fn told(sql: &mut Sql) {
+pub(in crate::store) fn told(backend: DbBackend) -> String {
     let any = |status: &str| format!("MAX(CASE WHEN status = '{status}' THEN 1 ELSE 0 END)");
-    let steps = if sql.is_postgres() {
+    let steps = if backend == DbBackend::Postgres {
         "LATERAL (SELECT * FROM execution_step WHERE execution_id = chosen.id OFFSET 0) AS their"
     } else {
         "execution_step WHERE execution_id = chosen.id"
     };
-    sql.text(&format!(
+    format!(
         ", told AS (SELECT execution_id, key, {} AS done, {} AS failed, \
             MIN(CASE WHEN status = 'SKIPPED' THEN 1 ELSE 0 END) AS skipped, \
             SUM(CASE WHEN status = 'FAILED' THEN 1 ELSE 0 END) AS failures, \
@@ -192,11 +192,11 @@ pub(super) fn told(sql: &mut Sql) {
          FROM chosen CROSS JOIN {steps} GROUP BY execution_id, key) ",
         any("DONE"),
         any("FAILED"),
-    ));
+    )
 }
 
 /// What is counted of a step over the runs that are `told` of.
-pub(super) const COUNTED: &str = "COUNT(*) AS reached, SUM(done) AS done, SUM(skipped) AS skipped, SUM(failed) AS failed, \
+pub(in crate::store) const COUNTED: &str = "COUNT(*) AS reached, SUM(done) AS done, SUM(skipped) AS skipped, SUM(failed) AS failed, \
     CAST(SUM(failures) AS bigint) AS failures, SUM(CASE WHEN tries > 1 THEN 1 ELSE 0 END) AS repeated";
 
 fn number(row: Option<&QueryResult>) -> Result<i64> {
@@ -211,7 +211,7 @@ fn counts(row: &QueryResult) -> Result<StepCounts> {
 }
 
 /// What [`COUNTED`] counted of the step of a row, whose key is `step_key`.
-pub(super) fn counted(row: &QueryResult) -> Result<StepCounts> {
+pub(in crate::store) fn counted(row: &QueryResult) -> Result<StepCounts> {
     let number = |name: &str| -> Result<i64> { Ok(row.try_get("", name)?) };
     Ok(StepCounts {
         key: row.try_get("", "step_key")?,

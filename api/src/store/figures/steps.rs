@@ -113,7 +113,7 @@ impl Asked {
     async fn add_steps(&self, kept: &Kept<'_>, found: &mut Found) -> Result<()> {
         let mut sql = Sql::new(kept.tx.get_database_backend());
         self.chosen(&mut sql, kept, found.runs);
-        told(&mut sql);
+        sql.text(&told(sql.backend()));
         let number = match self.trouble {
             Trouble::Failed => "failed",
             Trouble::Skipped => "skipped",
@@ -142,7 +142,7 @@ impl Asked {
     async fn add_series(&self, kept: &Kept<'_>, grain: Grain, found: &mut Found) -> Result<()> {
         let mut sql = Sql::new(kept.tx.get_database_backend());
         self.chosen(&mut sql, kept, found.runs);
-        told(&mut sql);
+        sql.text(&told(sql.backend()));
         sql.text(&format!(
             "SELECT process_id, sop_id, key AS step_key, quarter, {COUNTED} FROM told JOIN chosen ON id = execution_id \
              WHERE key IN "
