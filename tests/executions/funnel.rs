@@ -207,6 +207,21 @@ both! {
         assert_eq!(place.manager.ok(FUNNEL, ask).await["stepFunnel"], seen, "it is the same part each time");
     }
 
+    async fn of_steps_that_a_version_does_not_have_fifty_are_told(world: World) {
+        let place = place(&world).await;
+        let made = published(&place, "Reset a password").await;
+        let at = Utc.with_ymd_and_hms(2024, 5, 1, 10, 0, 0).unwrap();
+        // Of its own steps no run tells.
+        let keys: Vec<&'static str> = (0..60).map(|n| &*format!("other-{n:02}").leak()).collect();
+        let steps: Vec<Attempt> = keys.iter().map(|key| (*key, 1, "DONE", None, None)).collect();
+        Reporter::new(&world, "tickets").create("BACKFILL", &[item("r", &made, "1.0", at, &steps)]).await;
+        let filter = json!({"from": at.to_rfc3339(), "to": (at + Duration::days(1)).to_rfc3339()});
+        let seen = place.manager.ok(FUNNEL, json!({"version": made.version, "filter": filter})).await["stepFunnel"].take();
+        let others: Vec<&str> = seen["otherSteps"].as_array().unwrap().iter().map(|row| row["key"].as_str().unwrap()).collect();
+        assert_eq!(others, keys[..50]);
+        assert_eq!(seen["steps"].as_array().unwrap().len(), 2);
+    }
+
     async fn a_funnel_tells_of_the_runs_that_somebody_reads(world: World) {
         let place = place(&world).await;
         place.admin.mutate(CREATE_TEAM, json!({"input": {"key": "hr", "name": "People"}})).await;

@@ -86,6 +86,8 @@ pub async fn of_version(call: &Call, version: VersionId, asked: &Asked) -> Resul
     let mut steps: Vec<OfStep> = steps.into_iter().map(of_step).collect();
     let mut others: Vec<StepCounts> = counted.steps.into_values().collect();
     others.sort_by(|a, b| b.reached.cmp(&a.reached).then_with(|| a.key.cmp(&b.key)));
+    // Of steps of the version that no run tells of, others have the place.
+    others.truncate(stored::MAX_EXTRA);
     steps.extend(others.into_iter().map(|counts| OfStep { step: None, counts }));
     let stored::Funnel { runs, read, with_steps, .. } = counted;
     Ok(Some(Funnel { version, from, to, runs, read, with_steps, steps }))
