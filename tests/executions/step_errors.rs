@@ -6,15 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Duration, SubsecRound as _, Utc};
 use serde_json::{Value, json};
 
-use super::violations::bucket_start;
+use super::violations::{Clocks, bucket_start};
 use super::{Reporter, everyone, from_now, months_ago, step, with};
 use crate::story::{
     CREATE_TEAM, Draft, Place, content, draft, number, place, process, publish, published, published_next, text,
 };
 use crate::support::{Client, Dice, World, both, literal};
 
-const STEPS: &str = "query($filter: FiguresFilter, $by: StepErrorsBy! = FAILED, $first: Int! = 100, $bucket: TimeBucket) {
-    stepErrors(filter: $filter, by: $by, first: $first, bucket: $bucket) { from to runs runsRead totalCount runsWithSteps { numerator denominator }
+const STEPS: &str = "query($filter: FiguresFilter, $by: StepErrorsBy! = FAILED, $first: Int! = 100, $bucket: TimeBucket, $zone: String) {
+    stepErrors(filter: $filter, by: $by, first: $first, bucket: $bucket, timeZone: $zone) { from to runs runsRead totalCount runsWithSteps { numerator denominator }
         steps { process { key } sop { code } version { label } step { key instruction mandatory } ...Step } } }
     fragment Step on StepErrorFigures { key reached failed { ...Share } skipped { ...Share } repeated { ...Share }
         errors { events runs interval { low } } }
@@ -126,17 +126,17 @@ async fn compare(who: &Client, runs: &[&Run], filter: &Value) {
     }
 }
 
-/// The same of each step by time, where clocks are ahead of UTC by so many minutes.
-async fn compare_series(who: &Client, runs: &[&Run], filter: &Value, ahead: i64) {
-    const SERIES: &str = "query($filter: FiguresFilter, $bucket: TimeBucket) {
-        stepErrors(filter: $filter, bucket: $bucket, first: 20) { steps {
+/// The same of each step by time.
+async fn compare_series(who: &Client, runs: &[&Run], filter: &Value, clocks: Clocks) {
+    const SERIES: &str = "query($filter: FiguresFilter, $bucket: TimeBucket, $zone: String) {
+        stepErrors(filter: $filter, bucket: $bucket, timeZone: $zone, first: 20) { steps {
             process { key } sop { code } key bucketStart series { ...Step bucketStart } } } }
         fragment Step on StepErrorFigures { key reached failed { numerator denominator } skipped { numerator denominator }
             repeated { numerator denominator } errors { events runs } }";
     for bucket in ["DAY", "WEEK", "MONTH"] {
         let mut buckets: BTreeMap<DateTime<Utc>, Vec<&Run>> = BTreeMap::new();
         for run in runs {
-            buckets.entry(bucket_start(bucket, run.at, ahead)).or_default().push(run);
+            buckets.entry(bucket_start(bucket, run.at, clocks.ahead())).or_default().push(run);
         }
         let mut expected: BTreeMap<(String, String), Series> = BTreeMap::new();
         for (start, runs) in buckets {
@@ -144,7 +144,8 @@ async fn compare_series(who: &Client, runs: &[&Run], filter: &Value, ahead: i64)
                 expected.entry((of, key.to_owned())).or_default().push((start, counts));
             }
         }
-        let seen = who.ok(SERIES, json!({"filter": filter, "bucket": bucket})).await["stepErrors"].take();
+        let variables = json!({"filter": filter, "bucket": bucket, "zone": clocks.zone()});
+        let seen = who.ok(SERIES, variables).await["stepErrors"].take();
         let series = |row: &Value| {
             assert_eq!(row["bucketStart"], Value::Null);
             let of = if row["sop"].is_null() { &row["process"]["key"] } else { &row["sop"]["code"] };
@@ -155,7 +156,7 @@ async fn compare_series(who: &Client, runs: &[&Run], filter: &Value, ahead: i64)
             ((text(of), text(&row["key"])), row["series"].as_array().unwrap().iter().map(part).collect())
         };
         let found: BTreeMap<_, Series> = seen["steps"].as_array().unwrap().iter().map(series).collect();
-        assert_eq!(found, expected, "by {bucket}");
+        assert_eq!(found, expected, "by {bucket} in {:?}", clocks.asked);
     }
 }
 
@@ -248,9 +249,13 @@ both! {
             }
         }
         // By time, of all and of one SOP, and from the midst of an hour on.
-        compare_series(&who, &of(&|_| true), &all, 0).await;
+        let utc = Clocks { kept: 0, asked: None };
         let filter = json!({"sopId": first.sop, "from": from.to_rfc3339(), "to": to.to_rfc3339()});
-        compare_series(&who, &of(&|run| within(run, from, to) && run.of.0 == first.code), &filter, 0).await;
+        // Also in a time zone that is asked for, whose days begin between the hours of UTC.
+        for clocks in [utc, Clocks { asked: Some(("Asia/Kolkata", 330)), ..utc }] {
+            compare_series(&who, &of(&|_| true), &all, clocks).await;
+            compare_series(&who, &of(&|run| within(run, from, to) && run.of.0 == first.code), &filter, clocks).await;
+        }
         // By who reads less.
         compare(&world.client(&["manager@hr"], "hugo"), &of(&|run| run.team == Some("hr")), &all).await;
         assert_eq!(place.viewer.error_code(STEPS, json!({"filter": all})).await, "FORBIDDEN");
@@ -281,7 +286,9 @@ both! {
         let rebuilt = world.command_with(&["rollup", "rebuild"], &zone).await;
         assert!(rebuilt.status.success(), "{rebuilt:?}");
         world.restart_with(&zone).await;
-        compare_series(&who, &of(&|_| true), &all, 330).await;
+        let kolkata = Clocks { kept: 330, asked: None };
+        compare_series(&who, &of(&|_| true), &all, kolkata).await;
+        compare_series(&who, &of(&|_| true), &all, Clocks { asked: Some(("UTC", 0)), ..kolkata }).await;
     }
 
     async fn of_very_many_runs_the_same_part_is_read_as_by_the_funnel(world: World) {
@@ -325,6 +332,7 @@ both! {
             (json!({"first": 0}), "first"),
             (json!({"first": 101}), "first"),
             (json!({"filter": {"from": from_now(-367 * 86_400)}}), "filter.from"),
+            (json!({"bucket": "DAY", "zone": "Berlin"}), "timeZone"),
         ] {
             let answer = place.manager.send(STEPS, variables).await.body;
             let error = &answer["errors"][0];

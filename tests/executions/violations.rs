@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Datelike as _, Duration, NaiveTime, SubsecRound as _, Utc};
+use chrono::{DateTime, Datelike as _, Duration, DurationRound as _, NaiveTime, Utc};
 use serde_json::{Value, json};
 
 use super::versions::published_at;
@@ -12,8 +12,8 @@ use crate::story::{
 };
 use crate::support::{Client, Dice, World, both};
 
-const KINDS: &str = "query($filter: FiguresFilter, $by: ViolationKindsBy! = NUMBER, $first: Int! = 20, $bucket: TimeBucket) {
-    violationKinds(filter: $filter, by: $by, first: $first, bucket: $bucket) { from to totalCount violations { ...Rate } kinds {
+const KINDS: &str = "query($filter: FiguresFilter, $by: ViolationKindsBy! = NUMBER, $first: Int! = 20, $bucket: TimeBucket, $zone: String) {
+    violationKinds(filter: $filter, by: $by, first: $first, bucket: $bucket, timeZone: $zone) { from to totalCount violations { ...Rate } kinds {
         kind violations { ...Rate } bySeverity { minor { ...Rate } major { events } critical { events } }
         runs { numerator denominator value interval { low high } } detectedByService } } }
     fragment Rate on Rate { events runs perThousand interval { low high } }";
@@ -133,23 +133,58 @@ pub fn bucket_start(bucket: &str, at: DateTime<Utc>, ahead: i64) -> DateTime<Utc
     first.and_time(NaiveTime::MIN).and_utc() - Duration::minutes(ahead)
 }
 
-/// The same of each kind by time, where clocks are ahead of UTC by so many minutes.
-async fn compare_series(who: &Client, runs: &[&Run], filter: &Value, ahead: i64) {
-    const SERIES: &str = "query($filter: FiguresFilter, $bucket: TimeBucket) {
-        violationKinds(filter: $filter, bucket: $bucket) { kinds { kind bucketStart series { ...Counts bucketStart } } } }
+/// By how many minutes the clocks of a time zone are ahead of UTC.
+#[derive(Clone, Copy)]
+pub struct Clocks {
+    /// Those of the organisation.
+    pub kept: i64,
+    /// Those of the time zone that is asked for.
+    pub asked: Option<(&'static str, i64)>,
+}
+
+impl Clocks {
+    pub fn zone(self) -> Option<&'static str> {
+        self.asked.map(|(zone, _)| zone)
+    }
+
+    pub fn ahead(self) -> i64 {
+        self.asked.map_or(self.kept, |(_, ahead)| ahead)
+    }
+
+    /// Where a run is counted: with the whole hour that it lies in by the organisation's clocks, or else by itself.
+    fn stand(self, at: DateTime<Utc>, [from, to]: [DateTime<Utc>; 2]) -> DateTime<Utc> {
+        let ahead = Duration::minutes(self.kept);
+        let hour = (at + ahead).duration_trunc(Duration::hours(1)).unwrap() - ahead;
+        if from <= hour && hour + Duration::hours(1) <= to { hour } else { at }
+    }
+
+    /// How far from the ends of days runs are counted on the other side.
+    fn off_by(self) -> Value {
+        if (self.ahead() - self.kept) % 60 == 0 { Value::Null } else { json!("PT30M") }
+    }
+}
+
+/// The same of each kind by time.
+async fn compare_series(who: &Client, runs: &[&Run], filter: &Value, clocks: Clocks) {
+    const SERIES: &str = "query($filter: FiguresFilter, $bucket: TimeBucket, $zone: String) {
+        violationKinds(filter: $filter, bucket: $bucket, timeZone: $zone) {
+            kinds { kind bucketStart bucketOffBy series { ...Counts bucketStart bucketOffBy } } } }
         fragment Counts on ViolationKind { kind violations { events runs } bySeverity { minor { events } major { events }
             critical { events } } runs { numerator denominator } detectedByService }";
     for bucket in ["DAY", "WEEK", "MONTH"] {
         let mut buckets: BTreeMap<DateTime<Utc>, Vec<&Run>> = BTreeMap::new();
         for run in runs {
-            buckets.entry(bucket_start(bucket, run.at, ahead)).or_default().push(run);
+            let at = clocks.stand(run.at, ["from", "to"].map(|end| text(&filter[end]).parse().unwrap()));
+            buckets.entry(bucket_start(bucket, at, clocks.ahead())).or_default().push(run);
         }
-        let seen = who.ok(SERIES, json!({"filter": filter, "bucket": bucket})).await["violationKinds"].take();
+        let variables = json!({"filter": filter, "bucket": bucket, "zone": clocks.zone()});
+        let seen = who.ok(SERIES, variables).await["violationKinds"].take();
         let kinds = seen["kinds"].as_array().unwrap();
         assert_eq!(kinds.len(), count(runs).len());
         for row in kinds {
-            assert_eq!(row["bucketStart"], Value::Null);
+            assert_eq!([&row["bucketStart"], &row["bucketOffBy"]], [&Value::Null; 2]);
             let of = |part: &Value| {
+                assert_eq!(part["bucketOffBy"], clocks.off_by(), "{part}");
                 let (among, kind) = (&part["violations"]["runs"], &part["kind"]);
                 assert_eq!((among, kind), (&part["runs"]["denominator"], &row["kind"]), "{part}");
                 (text(&part["bucketStart"]).parse().unwrap(), told(part), number(among))
@@ -160,7 +195,7 @@ async fn compare_series(who: &Client, runs: &[&Run], filter: &Value, ahead: i64)
                 let counts = count(runs).get(kind).copied().unwrap_or_default();
                 (*start, counts, i64::try_from(runs.len()).unwrap())
             };
-            assert_eq!(found, buckets.iter().map(part).collect::<Vec<_>>(), "{kind} by {bucket}");
+            assert_eq!(found, buckets.iter().map(part).collect::<Vec<_>>(), "{kind} by {bucket} in {:?}", clocks.asked);
         }
     }
 }
@@ -183,8 +218,9 @@ both! {
         let (_, until) = supersede(&place, &sop).await;
         let reporter = Reporter::new(&world, "tickets");
         let mut dice = Dice::new(11);
-        // Before there was a version in force, and not at full hours.
-        let start = Utc::now().trunc_subsecs(6) - Duration::hours(700);
+        // Before there was a version in force, and not at full hours: whenever it is, the same runs in the same hours.
+        let day = (Utc::now() - Duration::hours(700)).date_naive();
+        let start = day.and_hms_micro_opt(5, 7, 13, 250).unwrap().and_utc();
         let mut runs: Vec<Run> = (0..300).map(|n| Run::any(&mut dice, start + Duration::minutes(n * 61))).collect();
         let items: Vec<Value> = runs.iter().enumerate().map(|(n, run)| run.item(&format!("r{n}"), &sop)).collect();
         reporter.create("BACKFILL", &items).await;
@@ -244,9 +280,16 @@ both! {
         compare(&who, &runs[41..=200].iter().collect::<Vec<_>>(), &within).await;
 
         // By time, also of a part of the runs, and from the midst of an hour on.
-        compare_series(&who, &of(&|_| true), &all, 0).await;
-        compare_series(&place.manager, &runs[41..=200].iter().collect::<Vec<_>>(), &within, 0).await;
-        compare_series(&who, &of(&|run| run.team == Some("ops")), &asked(json!({"teamId": place.team})), 0).await;
+        let utc = Clocks { kept: 0, asked: None };
+        compare_series(&who, &of(&|_| true), &all, utc).await;
+        compare_series(&place.manager, &runs[41..=200].iter().collect::<Vec<_>>(), &within, utc).await;
+        compare_series(&who, &of(&|run| run.team == Some("ops")), &asked(json!({"teamId": place.team})), utc).await;
+        // In a time zone that is asked for, whose hours are those of UTC or begin between them.
+        for zone in [("America/Phoenix", -420), ("Asia/Kolkata", 330)] {
+            let clocks = Clocks { asked: Some(zone), ..utc };
+            compare_series(&who, &of(&|_| true), &all, clocks).await;
+            compare_series(&who, &runs[41..=200].iter().collect::<Vec<_>>(), &within, clocks).await;
+        }
 
         // Who reads less is told of that; what a team performs, and what its SOPs and processes are for.
         let hr = world.client(&["manager@hr"], "hugo");
@@ -266,7 +309,9 @@ both! {
         let rebuilt = world.command_with(&["rollup", "rebuild"], &zone).await;
         assert!(rebuilt.status.success(), "{rebuilt:?}");
         world.restart_with(&zone).await;
-        compare_series(&who, &of(&|_| true), &all, 330).await;
+        let kolkata = Clocks { kept: 330, asked: None };
+        compare_series(&who, &of(&|_| true), &all, kolkata).await;
+        compare_series(&who, &of(&|_| true), &all, Clocks { asked: Some(("UTC", 0)), ..kolkata }).await;
     }
 
     async fn the_time_of_violations_is_bounded(world: World) {
@@ -300,11 +345,21 @@ both! {
             (json!({"first": 0}), "first"),
             (json!({"first": 101}), "first"),
             (json!({"filter": {"from": from_now(-367 * 86_400)}}), "filter.from"),
+            (json!({"bucket": "DAY", "zone": "Berlin"}), "timeZone"),
+            // By the hours that its days are put together from.
+            (json!({"filter": {"from": from_now(-93 * 86_400)}, "bucket": "MONTH", "zone": "Europe/Berlin"}), "filter.from"),
         ] {
             let answer = place.manager.send(KINDS, variables).await.body;
             let error = &answer["errors"][0];
             assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{answer}");
             assert!(text(&error["message"]).starts_with(path), "{answer}");
+        }
+        for variables in [
+            json!({"bucket": "DAY", "zone": "Europe/Berlin"}),
+            json!({"filter": {"from": from_now(-365 * 86_400)}, "bucket": "DAY", "zone": "UTC"}),
+            json!({"filter": {"from": from_now(-365 * 86_400)}, "zone": "Europe/Berlin"}),
+        ] {
+            place.manager.ok(KINDS, variables).await;
         }
         for filter in [json!({"sopId": place.team}), json!({"teamId": "nonsense"})] {
             assert_eq!(place.manager.error_code(KINDS, json!({"filter": filter})).await, "NOT_FOUND");

@@ -8,7 +8,7 @@ pub mod violations;
 use sopwith_domain::access::{Action, Actor, Permission, Reach, Resource};
 use sopwith_domain::calendar::Grain;
 use sopwith_domain::error::Refusal;
-use sopwith_domain::time::DAY;
+use sopwith_domain::time::{DAY, Timestamp};
 
 use super::Call;
 use crate::error::Result;
@@ -57,7 +57,8 @@ pub async fn ranked(call: &Call, question: Question, order: Order, first: Option
 
 async fn gather(call: &Call, question: &Question) -> Result<Vec<Figures>> {
     let who = reader(call).await?;
-    check_hours(call, question)?;
+    let Question { from, to, .. } = *question;
+    check_hours(call, question, (from, to.unwrap_or(call.now)))?;
     compute(&call.store, &who, question, call.now).await
 }
 
@@ -83,17 +84,17 @@ fn bounded(figures: Vec<Figures>, most: usize) -> Result<Vec<Figures>> {
 }
 
 /// Hours, and buckets of another time zone, which are put together from hours, are given of a bounded time only.
-fn check_hours(call: &Call, question: &Question) -> Result<()> {
+fn check_hours(call: &Call, question: &Question, (from, to): (Option<Timestamp>, Timestamp)) -> Result<()> {
     let other = question.zone.is_some_and(|zone| zone != call.store.zone());
     let what = match question.bucket {
         Some(Grain::Hour) => "hours",
         Some(_) if other => "buckets in another time zone than the organisation's",
         _ => return Ok(()),
     };
-    let Some(from) = question.from else {
+    let Some(from) = from else {
         return Err(Refusal::invalid("filter.from", format!("{what} need a beginning")).into());
     };
-    if question.to.unwrap_or(call.now).since(from) > BY_HOUR {
+    if to.since(from) > BY_HOUR {
         let why = format!("{what} are given of at most 92 days at a time");
         return Err(Refusal::invalid("filter.from", why).into());
     }

@@ -64,6 +64,13 @@ pub struct Question {
     pub ranked: bool,
 }
 
+impl Question {
+    /// The time zone of the buckets, where sums are kept by hours, days and months of this one.
+    fn zone(&self, kept: Zone) -> Zone {
+        self.zone.unwrap_or(kept)
+    }
+}
+
 /// What a group of runs has in common.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Group {
@@ -152,7 +159,7 @@ async fn gather<'a>(
     store: &Store,
     who: &FiguresReach,
     question: &'a Question,
-    cover: &Cover,
+    cover: &'a Cover,
     now: Timestamp,
 ) -> Result<Groups<'a>> {
     let mut groups = Groups::new(question, store.zone(), cover, now);
@@ -170,7 +177,7 @@ async fn gather<'a>(
 
 /// The longest time whose sums can be read.
 fn coarsest(kept: Zone, question: &Question) -> Grain {
-    let own = question.zone.is_none_or(|zone| zone == kept);
+    let own = question.zone(kept) == kept;
     match question.bucket {
         None => Grain::Month,
         Some(Grain::Month) if own => Grain::Month,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Object};
 
-use super::records::{FiguresFilter, first_of};
+use super::records::{FiguresFilter, first_of, zone};
 use crate::app::Call;
 use crate::app::figures::{steps, violations};
 use crate::graphql::error::Result;
@@ -29,12 +29,21 @@ impl WorstQuery {
         #[graphql(desc = "Of which runs.")] filter: Option<FiguresFilter>,
         #[graphql(desc = "Which are the worst.", default_with = "ViolationKindsBy::Number")] by: ViolationKindsBy,
         #[graphql(desc = "The first so many, 1 to 100.", default = 20)] first: i32,
-        #[graphql(desc = "With the same of each day, week or month, of the organisation's time zone, as `series`.")]
-        bucket: Option<TimeBucket>,
+        #[graphql(desc = "With the same of each day, week or month as `series`.")] bucket: Option<TimeBucket>,
+        #[graphql(
+            desc = "The time zone of the buckets, such as `Europe/Berlin`; that of the organisation when absent. Of another one \
+                    than that at most 92 days are given; where its clocks strike at another minute, the runs of an hour are \
+                    counted where the organisation's hour begins."
+        )]
+        time_zone: Option<String>,
     ) -> Result<ViolationKinds> {
         let call = ctx.data_unchecked::<Arc<Call>>();
         let first = first_of(first)?;
-        let question = Question { bucket: bucket.map(Into::into), ..filter.unwrap_or_default().question()? };
+        let question = Question {
+            bucket: bucket.map(Into::into),
+            zone: time_zone.as_deref().map(zone).transpose()?,
+            ..filter.unwrap_or_default().question()?
+        };
         let (found, to) = violations::by_kind(call, question, by.into(), first).await?;
         Ok(ViolationKinds { found, to })
     }
@@ -52,12 +61,19 @@ impl WorstQuery {
         #[graphql(desc = "Of which runs.")] filter: Option<FiguresFilter>,
         #[graphql(desc = "Which are the worst.", default_with = "StepErrorsBy::Failed")] by: StepErrorsBy,
         #[graphql(desc = "The first so many, 1 to 100.", default = 20)] first: i32,
-        #[graphql(desc = "With the same of each day, week or month, of the organisation's time zone, as `series`.")]
-        bucket: Option<TimeBucket>,
+        #[graphql(desc = "With the same of each day, week or month as `series`.")] bucket: Option<TimeBucket>,
+        #[graphql(
+            desc = "The time zone of the buckets, such as `Europe/Berlin`; that of the organisation when absent."
+        )]
+        time_zone: Option<String>,
     ) -> Result<StepErrors> {
         let call = ctx.data_unchecked::<Arc<Call>>();
         let first = first_of(first)?;
-        let question = Question { bucket: bucket.map(Into::into), ..filter.unwrap_or_default().question()? };
+        let question = Question {
+            bucket: bucket.map(Into::into),
+            zone: time_zone.as_deref().map(zone).transpose()?,
+            ..filter.unwrap_or_default().question()?
+        };
         Ok(StepErrors(steps::worst(call, question, by.into(), first).await?))
     }
 }

@@ -5,7 +5,7 @@ use sopwith_domain::metrics as domain;
 use sopwith_domain::time::Timestamp;
 
 use super::figures::{Rate, Ratio, ViolationsBySeverity};
-use crate::graphql::scalars::{BigInt, DateTime};
+use crate::graphql::scalars::{BigInt, DateTime, Duration};
 use crate::store::figures::violations as stored;
 
 /// Which kinds of violations are the worst.
@@ -52,7 +52,7 @@ impl ViolationKinds {
 
     /// The worst of them. Of those that are equal, the one whose name comes first.
     async fn kinds(&self) -> Vec<ViolationKind<'_>> {
-        self.found.kinds.iter().map(|kind| ViolationKind { kind, among: self.found.runs, start: None }).collect()
+        self.found.kinds.iter().map(|kind| ViolationKind { kind, among: self.found.runs, part: None }).collect()
     }
 }
 
@@ -61,8 +61,8 @@ pub struct ViolationKind<'a> {
     kind: &'a stored::Kind,
     /// How many runs there are, with violations or without.
     among: i64,
-    /// When their time bucket begins.
-    start: Option<Timestamp>,
+    /// Their time bucket.
+    part: Option<&'a stored::Part>,
 }
 
 /// The violations of one kind.
@@ -97,7 +97,14 @@ impl ViolationKind<'_> {
 
     /// The beginning of their time bucket, in a `series`.
     async fn bucket_start(&self) -> Option<DateTime> {
-        self.start.map(DateTime)
+        self.part.map(|part| DateTime(part.start))
+    }
+
+    /// How far from the ends of their time bucket runs may lie that are counted on the other side, as `figures` counts them:
+    /// where the clocks of the time zone that is asked for strike at another minute than the organisation's. Null where all are
+    /// where they belong.
+    async fn bucket_off_by(&self) -> Option<Duration> {
+        self.part.filter(|part| part.off_by > 0).map(|part| Duration { micros: part.off_by })
     }
 
     /// The same of each time bucket in which there are runs, with violations of this kind or without; nothing where no
@@ -105,7 +112,7 @@ impl ViolationKind<'_> {
     #[graphql(complexity = "30 * child_complexity")]
     async fn series(&self) -> Vec<ViolationKind<'_>> {
         let parts = self.kind.series.iter();
-        parts.map(|part| ViolationKind { kind: &part.kind, among: part.runs, start: Some(part.start) }).collect()
+        parts.map(|part| ViolationKind { kind: &part.kind, among: part.runs, part: Some(part) }).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use sopwith_domain::calendar::{Cover, Grain, Stretch, Zone};
+use sopwith_domain::calendar::{Cover, Grain, Zone};
 use sopwith_domain::rollup::{Aggregate, HORIZON};
 use sopwith_domain::stats::histogram::Histogram;
 use sopwith_domain::time::Timestamp;
@@ -21,8 +21,8 @@ pub(super) struct Groups<'a> {
     question: &'a Question,
     /// Of which the hours of sums are.
     kept: Zone,
-    /// The whole hours that are asked for.
-    hours: Option<Stretch>,
+    /// What is read.
+    cover: &'a Cover,
     now: Timestamp,
     made: BTreeMap<Group, Made>,
     /// How many of them were first seen in deltas.
@@ -42,12 +42,12 @@ struct Made {
 }
 
 impl<'a> Groups<'a> {
-    pub(super) fn new(question: &'a Question, kept: Zone, cover: &Cover, now: Timestamp) -> Self {
+    pub(super) fn new(question: &'a Question, kept: Zone, cover: &'a Cover, now: Timestamp) -> Self {
         let mut made = BTreeMap::new();
         if question.by.is_empty() && question.bucket.is_none() {
             made.insert(Group::default(), Made::default());
         }
-        Self { question, kept, hours: cover.hours(), now, made, touched: 0, longest: HORIZON }
+        Self { question, kept, cover, now, made, touched: 0, longest: HORIZON }
     }
 
     /// Whether there are more groups than are answered, whatever else is read: each has runs, but for those that a delta
@@ -89,9 +89,7 @@ impl<'a> Groups<'a> {
     /// Takes in that a run is open, which is in a sum as well, and whether it is past its horizon.
     pub(super) fn add_open(&mut self, of: Of, started_at: Timestamp, is_overdue: bool) -> Result<()> {
         let age = u64::try_from(self.now.since(started_at)).unwrap_or(0);
-        // It stands where its sum does, which goes by the hour.
-        let in_hours = self.hours.is_some_and(|(from, to)| from <= started_at && started_at < to);
-        let at = if in_hours { self.kept.start(Grain::Hour, started_at) } else { started_at };
+        let at = self.cover.stand(self.kept, started_at);
         let made = self.made.entry(self.group(of, at)).or_default();
         made.overdue += i64::from(is_overdue);
         made.open.add(age, 1).map_err(Error::internal)
@@ -100,7 +98,7 @@ impl<'a> Groups<'a> {
     /// Of those with runs, at most one more than are answered; where there are so many, not all was read.
     pub(super) fn figures(self) -> Result<Vec<Figures>> {
         let (is_full, most, longest) = (self.is_full(), self.most(), self.longest.unsigned_abs());
-        let (kept, zone, grain) = (self.kept, self.question.zone.unwrap_or(self.kept), self.question.bucket);
+        let (kept, zone, grain) = (self.kept, self.question.zone(self.kept), self.question.bucket);
         let with_runs = self.made.into_iter().filter(|(_, made)| is_full || made.sum.tally.runs > 0);
         let figures = with_runs.take(most + 1).map(|(group, made)| {
             let bucket = group.bucket.map(Timestamp::from_micros).zip(grain);
@@ -112,7 +110,7 @@ impl<'a> Groups<'a> {
 
     fn group(&self, of: Of, at: Timestamp) -> Group {
         let by = |dimension, id: Option<Uuid>| id.filter(|_| self.question.by.contains(&dimension));
-        let zone = self.question.zone.unwrap_or(self.kept);
+        let zone = self.question.zone(self.kept);
         Group {
             process: by(Dimension::Process, of.process),
             sop: by(Dimension::Sop, of.sop),

@@ -1,10 +1,8 @@
 //! Runs that are read one by one, beside how many the roll-ups say they are: of one moment, and of the time from which none
 //! was deleted.
 
-use std::collections::BTreeMap;
-
 use sea_orm::DatabaseTransaction;
-use sopwith_domain::calendar::{Cover, Grain};
+use sopwith_domain::calendar::{Cover, Zone};
 use sopwith_domain::rollup::Tally;
 use sopwith_domain::time::{MINUTE, Timestamp};
 
@@ -48,19 +46,14 @@ impl<'a> Kept<'a> {
         Ok(self.figures(who, &question, now).await?.pop().map(|figures| figures.tally).unwrap_or_default())
     }
 
-    /// How many runs there are in each time bucket that has some, by its first microsecond.
-    pub(super) async fn runs_by_bucket(
+    /// Figures of the runs of this time that are asked for, in the groups that are asked for.
+    pub(super) async fn figures(
         &self,
         who: &FiguresReach,
         question: &Question,
         now: Timestamp,
-    ) -> Result<BTreeMap<i64, i64>> {
-        let figures = self.figures(who, question, now).await?;
-        Ok(figures.into_iter().filter_map(|figures| Some((figures.group.bucket?, figures.tally.runs))).collect())
-    }
-
-    async fn figures(&self, who: &FiguresReach, question: &Question, now: Timestamp) -> Result<Vec<Figures>> {
-        let zone = self.store.zone();
+    ) -> Result<Vec<Figures>> {
+        let zone = self.zone();
         let question = Question { from: Some(self.from), to: Some(self.to), ..question.clone() };
         let cover = Cover::of(zone, (self.from, self.to), coarsest(zone, &question)).trimmed(zone, now);
         let mut groups = Groups::new(&question, zone, &cover, now);
@@ -74,10 +67,14 @@ impl<'a> Kept<'a> {
         format!("({COHORT} - {}) / {QUARTER}", self.quarters_from())
     }
 
-    /// The first microsecond of the bucket, of the organisation's time zone, that such a quarter of an hour lies in.
-    pub(super) fn bucket(&self, grain: Grain, quarter: i64) -> i64 {
-        let at = self.quarters_from().saturating_add(quarter.saturating_mul(QUARTER));
-        self.store.zone().start(grain, Timestamp::from_micros(at)).micros()
+    /// When such a quarter of an hour begins.
+    pub(super) fn start(&self, quarter: i64) -> Timestamp {
+        Timestamp::from_micros(self.quarters_from().saturating_add(quarter.saturating_mul(QUARTER)))
+    }
+
+    /// The organisation's time zone, of which sums are kept.
+    pub(super) fn zone(&self) -> Zone {
+        self.store.zone()
     }
 
     /// From when quarters are counted, so that none lies before.

@@ -4,7 +4,8 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use sea_orm::QueryResult;
+use futures_util::TryStreamExt as _;
+use sea_orm::{QueryResult, StreamTrait as _};
 use sopwith_domain::access::Reach;
 use sopwith_domain::calendar::Grain;
 use sopwith_domain::funnel::{StepCounts, Trouble};
@@ -30,8 +31,7 @@ const MOST_STEPS: usize = 10_000;
 pub struct Asked {
     /// Whose runs are read.
     pub who: FiguresReach,
-    /// Of which runs, their time apart; and by which time buckets too, of the organisation's time zone. One of a version is of
-    /// its SOP as well.
+    /// Of which runs, their time apart; and by which time buckets too. One of a version is of its SOP as well.
     pub question: Question,
     /// From this time on, and until before that one.
     pub stretch: (Timestamp, Timestamp),
@@ -111,7 +111,7 @@ impl Asked {
     }
 
     async fn add_steps(&self, kept: &Kept<'_>, found: &mut Found) -> Result<()> {
-        let mut sql = Sql::new(kept.tx.get_database_backend());
+        let mut sql = Sql::new(Connection::get_database_backend(&kept.tx));
         self.chosen(&mut sql, kept, found.runs);
         sql.text(&told(sql.backend()));
         let number = match self.trouble {
@@ -140,7 +140,7 @@ impl Asked {
     }
 
     async fn add_series(&self, kept: &Kept<'_>, grain: Grain, found: &mut Found) -> Result<()> {
-        let mut sql = Sql::new(kept.tx.get_database_backend());
+        let mut sql = Sql::new(Connection::get_database_backend(&kept.tx));
         self.chosen(&mut sql, kept, found.runs);
         sql.text(&told(sql.backend()));
         sql.text(&format!(
@@ -149,17 +149,19 @@ impl Asked {
         ));
         sql.list(found.steps.iter().map(|of| of.counts.key.clone()));
         sql.text(" GROUP BY process_id, sop_id, key, quarter");
-        let mut series: BTreeMap<_, BTreeMap<i64, StepCounts>> = BTreeMap::new();
-        for row in kept.tx.query_all_raw(sql.statement()).await? {
+        let zone = self.question.zone(kept.zone());
+        let mut series: BTreeMap<_, BTreeMap<Timestamp, StepCounts>> = BTreeMap::new();
+        let mut rows = kept.tx.stream_raw(sql.statement()).await?;
+        while let Some(row) = rows.try_next().await? {
             let of = of_step(&row)?;
             let buckets = series.entry((of.process, of.sop, of.counts.key.clone())).or_default();
-            let bucket = buckets.entry(kept.bucket(grain, row.try_get("", "quarter")?)).or_default();
+            let bucket = buckets.entry(zone.start(grain, kept.start(row.try_get("", "quarter")?))).or_default();
             bucket.add(&of.counts);
             bucket.key = of.counts.key;
         }
         for of in &mut found.steps {
             let buckets = series.remove(&(of.process, of.sop, of.counts.key.clone())).unwrap_or_default();
-            of.series = buckets.into_iter().map(|(start, counts)| (Timestamp::from_micros(start), counts)).collect();
+            of.series = buckets.into_iter().collect();
         }
         Ok(())
     }

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::QueryResult;
-use sopwith_domain::calendar::Grain;
+use futures_util::TryStreamExt as _;
+use sea_orm::{QueryResult, StreamTrait as _};
+use sopwith_domain::calendar::{Cover, Grain};
 use sopwith_domain::time::Timestamp;
 
-use super::Question;
 use super::kept::Kept;
 use super::sql::Sql;
+use super::{Figures, Question};
 use crate::error::Result;
 use crate::store::executions::FiguresReach;
 use crate::store::rollups::COHORT;
@@ -32,7 +33,7 @@ pub enum Worst {
 pub struct Asked {
     /// Whose runs are read.
     pub who: FiguresReach,
-    /// Of which runs, their time apart; and by which time buckets too, of the organisation's time zone.
+    /// Of which runs, their time apart; and by which time buckets too.
     pub question: Question,
     /// From this time on, and until before that one.
     pub stretch: (Timestamp, Timestamp),
@@ -68,6 +69,8 @@ pub struct Part {
     pub start: Timestamp,
     /// How many runs there are in it, with violations or without.
     pub runs: i64,
+    /// How far from its ends runs may lie that are counted on the other side, as of [`Figures`].
+    pub off_by: i64,
     /// The violations.
     pub kind: Kind,
 }
@@ -115,7 +118,7 @@ pub async fn count(store: &Store, asked: &Asked, now: Timestamp) -> Result<Optio
 impl Asked {
     /// Whoever's they are: that is how many are gone through.
     async fn are_too_many(&self, kept: &Kept<'_>) -> Result<bool> {
-        let mut sql = Sql::new(kept.tx.get_database_backend());
+        let mut sql = Sql::new(Connection::get_database_backend(&kept.tx));
         sql.text("SELECT COUNT(*) FROM (SELECT 1 FROM execution WHERE ");
         Self::violated(&mut sql, kept);
         sql.text(&format!(" LIMIT {}) AS violated", MOST_RUNS + 1));
@@ -124,7 +127,7 @@ impl Asked {
     }
 
     async fn add_kinds(&self, kept: &Kept<'_>, found: &mut Found) -> Result<()> {
-        let mut sql = Sql::new(kept.tx.get_database_backend());
+        let mut sql = Sql::new(Connection::get_database_backend(&kept.tx));
         let bytes = if sql.is_postgres() { " COLLATE \"C\"" } else { "" };
         self.counted(&mut sql, kept, "COUNT(*) OVER () AS total");
         let order = match self.worst {
@@ -140,25 +143,32 @@ impl Asked {
     }
 
     async fn add_series(&self, kept: &Kept<'_>, grain: Grain, kinds: &mut [Kind], now: Timestamp) -> Result<()> {
-        let mut sql = Sql::new(kept.tx.get_database_backend());
+        let mut sql = Sql::new(Connection::get_database_backend(&kept.tx));
         self.counted(&mut sql, kept, &format!("{} AS quarter", kept.quarter()));
         sql.text(" AND kind IN ");
         sql.list(kinds.iter().map(|kind| kind.name.clone()));
         sql.text(" GROUP BY kind, quarter");
+        // On the same side of a bucket's ends as the figures have the run.
+        let cover = Cover::of(kept.zone(), (kept.from, kept.to), Grain::Hour);
+        let zone = self.question.zone(kept.zone());
         let mut counts: BTreeMap<(String, i64), Kind> = BTreeMap::new();
-        for row in kept.tx.query_all_raw(sql.statement()).await? {
+        let mut rows = kept.tx.stream_raw(sql.statement()).await?;
+        while let Some(row) = rows.try_next().await? {
             let more = kind(&row)?;
-            let bucket = kept.bucket(grain, row.try_get("", "quarter")?);
-            counts.entry((more.name.clone(), bucket)).or_default().add(more);
+            let at = cover.stand(kept.zone(), kept.start(row.try_get("", "quarter")?));
+            counts.entry((more.name.clone(), zone.start(grain, at).micros())).or_default().add(more);
         }
-        let runs = kept.runs_by_bucket(&self.who, &self.question, now).await?;
+        drop(rows);
+        let figures = kept.figures(&self.who, &self.question, now).await?;
         for kind in kinds {
-            let part = |(start, runs): (&i64, &i64)| {
+            let part = |figures: &Figures| {
+                let start = figures.group.bucket?;
                 let none = || Kind { name: kind.name.clone(), ..Kind::default() };
-                let counted = counts.remove(&(kind.name.clone(), *start)).unwrap_or_else(none);
-                Part { start: Timestamp::from_micros(*start), runs: *runs, kind: counted }
+                let counted = counts.remove(&(kind.name.clone(), start)).unwrap_or_else(none);
+                let (start, runs) = (Timestamp::from_micros(start), figures.tally.runs);
+                Some(Part { start, runs, off_by: figures.off_by, kind: counted })
             };
-            kind.series = runs.iter().map(part).collect();
+            kind.series = figures.iter().filter_map(part).collect();
         }
         Ok(())
     }
