@@ -15,7 +15,7 @@ use crate::content::canonical_json;
 use crate::text::text_enum;
 use crate::time::{DAY, MINUTE, Timestamp};
 
-pub use merge::{Merged, Run, Stamp, Stamps};
+pub use merge::{MAX_STEPS, Merged, Run, Stamp, Stamps};
 pub use news::News;
 
 text_enum! {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::{Reporter, count, everyone};
+use super::{Reporter, count, everyone, step};
 use crate::story::{place, published};
 use crate::support::{World, both};
 
@@ -146,6 +146,22 @@ both! {
         assert_eq!(right["status"], "UPDATED", "a run may take no time at all");
         let late_start = event("y", "both", json!({"revision": 3, "startedAt": "2024-05-01T10:00:01Z"}));
         assert_eq!(reporter.one(late_start).await["status"], "REJECTED", "nor is a start after the finish");
+    }
+
+    async fn a_run_has_so_many_steps_at_most(world: World) {
+        place(&world).await;
+        let reporter = Reporter::new(&world, "tickets");
+        let tried = |name: &str, from: i64, n: i64| {
+            let steps: Vec<Value> = (from..from + n).map(|attempt| step("reset", attempt, "DONE", [None, None])).collect();
+            json!({"eventId": name, "runId": "r", "process": "password-reset", "steps": steps})
+        };
+        let parts: Vec<Value> = (0..4).map(|part| tried(&format!("e{part}"), 1 + part * 500, 500)).collect();
+        assert_eq!(count(&reporter.send("BACKFILL", &parts).await, "UPDATED"), 3);
+        let more = [tried("one more", 2_001, 1), tried("the same", 7, 1), tried("without", 1, 0)];
+        let answers = reporter.send("BACKFILL", &more).await;
+        assert_eq!(json!([answers[0]["status"], answers[0]["rejection"]["path"]]), json!(["REJECTED", ["steps"]]), "{answers:?}");
+        assert_eq!(count(&answers[1..], "UPDATED"), 2, "{answers:?}");
+        assert_eq!(world.query_i64("SELECT COUNT(*) FROM execution_step").await, 2_000);
     }
 
     async fn what_earlier_events_named_stays(world: World) {

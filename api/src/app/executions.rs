@@ -314,8 +314,10 @@ impl<'a> Taking<'a> {
             let why = format!("this run was begun as {other}");
             return Err(Rejection::new(RejectionCode::Invalid, "runId", why));
         }
+        let steps_before = run.steps.len();
         let merged = run.merge(report);
         check_span(run.started_at, run.finished_at)?;
+        run.check_steps(steps_before)?;
         self.lookup.check_run(&run)?;
         if merged != Merged::Stale {
             let (run_id, clock_lead) = (report.run_id.clone(), Ord::max(lead, by.lead));

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ActorRef, Adherence, Outcome, Report, Satisfaction, StepRecord, Violation};
+use super::{ActorRef, Adherence, Outcome, Rejection, RejectionCode, Report, Satisfaction, StepRecord, Violation};
 use crate::time::Timestamp;
+
+/// The most step records of one run, over all of its events: each event is held against all of them.
+pub const MAX_STEPS: usize = 2_000;
 
 /// What orders the events of a run: the revision, and between equals the event id, so that there is always a winner.
 pub type Stamp = (i64, String);
@@ -112,6 +115,18 @@ impl Run {
             }
         }
         if self.take(report, &stamp, newer) || newer { Merged::Updated } else { Merged::Stale }
+    }
+
+    /// Checks that a report did not bring it more step records than [`MAX_STEPS`], where it had so many before.
+    ///
+    /// # Errors
+    /// When it did.
+    pub fn check_steps(&self, before: usize) -> Result<(), Rejection> {
+        if self.steps.len() > MAX_STEPS.max(before) {
+            let why = format!("at most {MAX_STEPS} steps and attempts of one run, over all of its events");
+            return Err(Rejection::new(RejectionCode::Invalid, "steps", why));
+        }
+        Ok(())
     }
 
     /// Whether anything tells of its end.

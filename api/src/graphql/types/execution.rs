@@ -294,7 +294,7 @@ pub struct ExecutionInput {
     violations: Option<Vec<ViolationInput>>,
     /// How content somebody was.
     satisfaction: Option<Satisfaction>,
-    /// How its steps went.
+    /// How its steps went: up to 500 at a time, and 2,000 steps and attempts of a run over all of its events.
     #[graphql(default)]
     steps: Vec<StepRecord>,
     /// Anything else; the whole list.
