@@ -177,15 +177,30 @@ impl Incidence {
     /// were abandoned.
     #[must_use]
     pub fn percentile(&self, percent: i64) -> Option<Reached<'_>> {
-        #[expect(clippy::cast_precision_loss, reason = "up to 99")]
-        let share = percent as f64 / 100.0;
-        // Sums of equal parts may miss a whole rank by some units in the last place.
-        let share = share * (1.0 - 1e-12);
+        let share = share(percent);
         let reached = self.points.iter().position(|p| p.incidence >= share)?;
         let (before, after) = self.points.split_at(reached);
         let at = after.first()?;
         Some(Reached { value: at.time, at_risk: at.at_risk, share, before, after })
     }
+
+    /// The lower end of the 95 % interval of a percentile, in microseconds, also where it is not reached: where not even the
+    /// end is, the last time at which a run was completed. None where no run was.
+    #[must_use]
+    pub fn low(&self, percent: i64) -> Option<f64> {
+        if let Some(reached) = self.percentile(percent) {
+            return Some(reached.low());
+        }
+        let share = share(percent);
+        let found = self.points.iter().find(|p| p.bound_reaches(share, Z));
+        found.or(self.points.last()).map(|p| p.time)
+    }
+}
+
+/// Sums of equal parts may miss a whole rank by some units in the last place.
+#[expect(clippy::cast_precision_loss, reason = "up to 99")]
+fn share(percent: i64) -> f64 {
+    percent as f64 / 100.0 * (1.0 - 1e-12)
 }
 
 impl Point {

@@ -50,9 +50,15 @@ pub struct Course<'a> {
 }
 
 impl Course<'_> {
-    /// The course of one figure.
+    /// The course of one figure, as far as it can be drawn: not where it is not reached.
     pub fn of(&self, line: &Line) -> Vec<(Timestamp, Option<Measure>)> {
-        self.points.iter().map(|(at, figures)| (*at, figures.and_then(line.read))).collect()
+        let drawn = |figures| (line.read)(figures).filter(|measure| measure.value.is_finite());
+        self.points.iter().map(|(at, figures)| (*at, figures.and_then(drawn))).collect()
+    }
+
+    /// Whether there is something to take a figure from.
+    pub fn has(&self, line: &Line) -> bool {
+        self.points.iter().any(|(_, figures)| figures.and_then(line.read).is_some())
     }
 }
 
@@ -90,7 +96,7 @@ fn told(chart: &Chart, course: &Course<'_>) -> String {
         let known: Vec<(Timestamp, Measure)> =
             course.of(line).into_iter().filter_map(|(at, measure)| Some((at, measure?))).collect();
         let (Some(first), Some(last)) = (known.first(), known.last()) else {
-            all.push(format!("{}: no values.", line.name));
+            all.push(format!("{}: {}.", line.name, if course.has(line) { "not reached" } else { "no values" }));
             continue;
         };
         let say = |(at, measure): &(Timestamp, Measure)| {

@@ -24,7 +24,7 @@ pub struct Measure {
     pub numerator: Option<i64>,
     /// How many it is taken from.
     pub n: i64,
-    /// The value.
+    /// The value; infinite for a percentile that is not reached, since too many runs are open or were abandoned.
     pub value: f64,
     /// The lower end of its interval.
     pub low: f64,
@@ -241,11 +241,12 @@ fn per_thousand(rate: Rate) -> Option<Measure> {
 
 fn percentile(figures: &Figures, percent: i64) -> Option<Measure> {
     let incidence = figures.incidence();
-    let found = incidence.percentile(percent)?;
     let seconds = |micros: f64| significant(micros) / 1e6;
-    let high = found.high().map_or(f64::INFINITY, seconds);
+    let low = seconds(incidence.low(percent)?);
+    let (value, high) =
+        incidence.percentile(percent).map_or((f64::INFINITY, None), |at| (seconds(at.value), at.high()));
     let n = i64::try_from(figures.completed.count()).ok()?;
-    Some(Measure { numerator: None, n, value: seconds(found.value), low: seconds(found.low()), high })
+    Some(Measure { numerator: None, n, value, low, high: high.map_or(f64::INFINITY, seconds) })
 }
 
 impl Unit {
@@ -255,6 +256,7 @@ impl Unit {
             // A unit stays beside its number.
             Self::Share => format!("{:.1}\u{a0}%", value * 100.0),
             Self::PerThousand => format!("{value:.1}"),
+            Self::Duration if value.is_infinite() => "not reached".to_owned(),
             Self::Duration => duration(value),
         }
     }
@@ -339,6 +341,21 @@ mod tests {
         assert_eq!(Unit::Share.say_interval(0.781, 0.859), "78 to 86\u{a0}%");
         let said = ["0", "999", "1\u{202f}000", "-1\u{202f}000", "1\u{202f}234\u{202f}567"];
         assert_eq!([0, 999, 1000, -1000, 1_234_567].map(grouped), said);
+    }
+
+    #[test]
+    fn a_percentile_that_is_not_reached_is_told_with_what_is_known() {
+        let mut figures = Figures { tally: Tally { runs: 40, ..Tally::default() }, ..Figures::default() };
+        figures.completed.add(60_000_000, 30).unwrap();
+        figures.abandoned.add(90_000_000, 10).unwrap();
+        let read = |key| measure(&figures, key).unwrap();
+        let (p50, p95) = (read("completionTimeP50"), read("completionTimeP95"));
+        assert!((p50.value - 60.0).abs() < 0.6, "{p50:?}");
+        assert_eq!((p95.value, p95.high, p95.n), (f64::INFINITY, f64::INFINITY, 30));
+        assert!((p95.low - 60.0).abs() < 0.6, "{p95:?}");
+        let said = (Unit::Duration.say(p95.value), Unit::Duration.say_interval(p95.low, p95.high));
+        assert_eq!(said, ("not reached".to_owned(), "over 1\u{a0}min".to_owned()));
+        assert_eq!(super::super::files::figure(Unit::Duration, &p95)["seconds"], serde_json::Value::Null);
     }
 
     #[test]

@@ -211,24 +211,27 @@ fn tile(name: &str, unit: Unit, measure: Option<Measure>) -> Markup {
 }
 
 fn figure(chart: &Chart, course: &Course<'_>) -> Result<Markup> {
-    let any = chart.lines.iter().any(|line| course.of(line).iter().any(|(_, measure)| measure.is_some()));
+    let drawn = chart.lines.iter().any(|line| course.of(line).iter().any(|(_, measure)| measure.is_some()));
+    let any = chart.lines.iter().any(|line| course.has(line));
     Ok(html! {
         figure.card id=(chart.key) {
             figcaption {
                 h3 { (chart.title) }
                 p { (chart.about) }
             }
-            @if any {
+            @if drawn {
                 ul.legend {
                     @for (number, line) in chart.lines.iter().enumerate() { li { (chart::key(number)) (line.name) } }
                     li.band { "shaded: 95 % interval" }
                     @if chart::values(chart, course).by_ratio { li.band { "logarithmic scale" } }
                 }
                 (chart::drawings(chart, course)?)
-                (tables::of_chart(chart, course))
+            } @else if any {
+                p.none { "Not reached: too many of the runs are open or were abandoned." }
             } @else {
                 p.none { "Nothing to take it from in this time." }
             }
+            @if any { (tables::of_chart(chart, course)) }
         }
     })
 }

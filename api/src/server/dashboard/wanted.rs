@@ -2,7 +2,7 @@
 //! else, so that every view of the figures can be kept, sent and linked.
 
 use actix_web::web::Query;
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 use reqwest::Url;
 use sopwith_domain::calendar::{Grain, Zone};
 use sopwith_domain::content::is_key;
@@ -152,7 +152,11 @@ impl Wanted {
         let to = end(self.to.map_or_else(|| zone.start(Grain::Day, now), |day| zone.midnight(day)));
         let from = match (self.from, self.days) {
             (Some(day), _) => zone.midnight(day),
-            (None, days) => to.plus(-i64::from(days.unwrap_or(DAYS)) * DAY),
+            (None, days) => {
+                let last = zone.local(to.plus(-1)).date();
+                let before = Days::new(u64::from(days.unwrap_or(DAYS).saturating_sub(1)));
+                zone.midnight(last.checked_sub_days(before).unwrap_or(last))
+            }
         };
         if from >= to {
             return Err("The time ends before it begins.".to_owned());
@@ -198,9 +202,9 @@ pub fn bucket_key(bucket: Grain) -> Option<&'static str> {
     BUCKETS.iter().find(|(_, _, known)| *known == bucket).map(|(key, _, _)| *key)
 }
 
-/// How a time is divided when nobody says.
+/// How a time is divided when nobody says. Days with 25 hours, or 23, are days.
 fn fitting(length: i64) -> Grain {
-    match length / DAY {
+    match (length + DAY / 2) / DAY {
         ..=2 => Grain::Hour,
         3..=31 => Grain::Day,
         32..=400 => Grain::Week,
@@ -229,6 +233,24 @@ mod tests {
         }
         let named = asked("from=2026-07-01&to=2026-07-31&days=7").unwrap();
         assert_eq!(named, ("2026-07-01T00:00:00Z".to_owned(), "2026-08-01T00:00:00Z".to_owned(), Grain::Day));
+    }
+
+    #[test]
+    fn days_are_those_of_the_calendar_where_clocks_change() {
+        let berlin: Zone = "Europe/Berlin".parse().unwrap();
+        for (days, now, from, bucket) in [
+            (1, "2026-10-25T12:00:00Z", "2026-10-24T22:00:00Z", Grain::Hour),
+            (2, "2026-10-25T12:00:00Z", "2026-10-23T22:00:00Z", Grain::Hour),
+            (7, "2026-10-26T12:00:00Z", "2026-10-19T22:00:00Z", Grain::Day),
+            (1, "2026-03-29T12:00:00Z", "2026-03-28T23:00:00Z", Grain::Hour),
+            (3, "2026-03-29T12:00:00Z", "2026-03-26T23:00:00Z", Grain::Day),
+            (7, "2026-03-30T12:00:00Z", "2026-03-23T23:00:00Z", Grain::Day),
+            (30, "2026-03-30T12:00:00Z", "2026-02-28T23:00:00Z", Grain::Day),
+        ] {
+            let wanted = Wanted { days: Some(days), ..Wanted::default() };
+            let asked = wanted.asked(berlin, now.parse().unwrap()).unwrap();
+            assert_eq!((asked.from.to_string().as_str(), asked.bucket), (from, bucket), "{days} days until {now}");
+        }
     }
 
     #[test]
