@@ -29,6 +29,27 @@ async fn first<'a>(
     measured
 }
 
+/// A second version, in force since some days ago, and the first one from 133 days ago until then.
+async fn supersede(first: &Measured<'_>) -> Draft {
+    let (world, place) = (first.world, first.place);
+    let mut next = content("Restore");
+    next["steps"][0]["instruction"] = json!("Ask for the badge number.");
+    let made = place.author.mutate(CREATE_VERSION, json!({"input": {"sopId": first.draft.sop, "content": next}})).await;
+    let version = &made["version"];
+    let (id, hash) = (text(&version["id"]), text(&version["contentHash"]));
+    let second = Draft { version: id, revision: number(&version["revision"]), hash, ..first.draft.clone() };
+    publish(place, &place.author, &second).await;
+    first.in_force(&first.draft.version, 133, Some(SINCE)).await;
+    first.in_force(&second.version, SINCE, None).await;
+    let until = format!(
+        "UPDATE version SET ended_at = (SELECT published_at FROM version WHERE id = {}) WHERE id = {}",
+        literal(world, &second.version),
+        literal(world, &first.draft.version)
+    );
+    world.execute(&until).await;
+    second
+}
+
 both! {
     async fn of_a_first_version_is_told_against_the_time_before(world: World) {
         let place = place(&world).await;
@@ -156,25 +177,21 @@ both! {
     async fn of_a_later_version_is_told_against_the_one_before(world: World) {
         let place = place(&world).await;
         let measured = first(&world, &place, "restore", SINCE, BEFORE, AFTER).await;
-        let mut next = content("Restore");
-        next["steps"][0]["instruction"] = json!("Ask for the badge number.");
-        let made = place.author.mutate(CREATE_VERSION, json!({"input": {"sopId": measured.draft.sop, "content": next}})).await;
-        let version = &made["version"];
-        let (id, hash) = (text(&version["id"]), text(&version["contentHash"]));
-        let second = Draft { version: id, revision: number(&version["revision"]), hash, ..measured.draft.clone() };
-        publish(&place, &place.author, &second).await;
-        // The first one from 133 days ago, of which a week is for learning, and the second in its place.
-        measured.in_force(&measured.draft.version, 133, Some(SINCE)).await;
-        measured.in_force(&second.version, SINCE, None).await;
-        let until = format!("UPDATE version SET ended_at = (SELECT published_at FROM version WHERE id = {}) WHERE id = {}",
-            literal(&world, &second.version), literal(&world, &measured.draft.version));
-        world.execute(&until).await;
+        let second = supersede(&measured).await;
         let found = measured.impact(&place.manager, &second.version).await;
         assert_eq!((&found["version"]["label"], &found["predecessor"]["label"]), (&json!("2.0"), &json!("1.0")));
         assert_eq!((&found["verdict"], number(&found["before"]["runs"])), (&json!("LIKELY_BETTER"), 240), "{found}");
         let length = instant(&found["before"]["to"]) - instant(&found["before"]["from"]);
         assert_eq!(length.num_days(), 133 - SINCE - 7, "it was learnt for a week: {found}");
         assert!(found["summary"].as_str().unwrap().contains("under version 1.0"), "{found}");
+        // One that was to be learnt for longer, by its own plan.
+        let slow = Measured::new(&world, &place, "slow").await;
+        slow.plan(json!({"learningDays": 30, "maturesAfterDays": 60})).await;
+        slow.publish().await;
+        let after = supersede(&slow).await;
+        let longer = slow.impact(&place.manager, &after.version).await;
+        let length = instant(&longer["before"]["to"]) - instant(&longer["before"]["from"]);
+        assert_eq!(length.num_days(), 133 - SINCE - 30, "{longer}");
         // The first one has lost what came after it: now nothing was before it, and its time is over.
         let found = measured.impact(&place.manager, &measured.draft.version).await;
         assert_eq!((&found["verdict"], number(&found["before"]["runs"])), (&json!("INSUFFICIENT"), 0), "{found}");

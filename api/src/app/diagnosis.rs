@@ -64,7 +64,7 @@ async fn look(db: &impl Connection, call: &Call, procedure: &Procedure) -> Resul
     let eras = measurement::eras_of(db, &[procedure.id]).await?.remove(&procedure.id).unwrap_or_default();
     let plan = measurement::by_versions(db, &[in_force.id.0]).await?.remove(&in_force.id.0);
     let plan = plan.map(|stored| stored.plan).unwrap_or_default();
-    let learnt = learnt_at(&eras, in_force.id, &plan).unwrap_or(call.now);
+    let learnt = learnt_at(&eras, in_force.id).unwrap_or(call.now);
     let from = learnt.max(call.now.plus(-DAYS * DAY)).min(call.now);
     let stretch = Stretch { from, to: call.now };
     let document = contents::get(db, &in_force.content.to_string()).await?;

@@ -200,13 +200,19 @@ pub async fn keep_baselines(
 pub async fn eras_of(db: &impl Connection, sops: &[SopId]) -> Result<BTreeMap<SopId, Vec<Era>>> {
     let of = version::Column::SopId.is_in(sops.iter().map(|id| id.0)).and(version::Column::PublishedAt.is_not_null());
     let rows = version::Entity::find().filter(of).order_by_asc(version::Column::PublishedAt);
+    let rows = rows.order_by_asc(version::Column::Id).all(db).await?;
+    let of = measurement_plan::Column::VersionId.is_in(rows.iter().map(|row| row.id));
+    let plans = measurement_plan::Entity::find().filter(of).all(db).await?;
+    let plans: BTreeMap<Uuid, i32> = plans.into_iter().map(|plan| (plan.version_id, plan.learning_days)).collect();
+    let usual = Plan::default().learning_days;
     let mut eras: BTreeMap<SopId, Vec<Era>> = BTreeMap::new();
-    for row in rows.order_by_asc(version::Column::Id).all(db).await? {
+    for row in rows {
         let state: VersionState = parse(&row.state)?;
         if let (Some(from), Some(major), true) = (row.published_at, row.major, state.was_in_force()) {
             let era = Era {
                 version: VersionId(row.id),
                 major,
+                learning_days: plans.get(&row.id).copied().unwrap_or(usual),
                 from: Timestamp::from_micros(from),
                 until: row.ended_at.map(Timestamp::from_micros),
             };

@@ -11,8 +11,8 @@ use crate::stats::impact::times::{self, TimeImpact, Times};
 use crate::stats::impact::{Actor, Basis, Side, Span, Spans, Verdict};
 use crate::time::Timestamp;
 
-/// More people than this are not compared: which of them are is chosen by their ids, which tell nothing of how they
-/// work. Intervals get no narrower by more than a little, and what a comparison costs is bounded.
+/// More people than this are not compared, half of them of each side: which of them are is chosen by their ids, which tell
+/// nothing of how they work. Intervals get no narrower by more than a little, and what a comparison costs is bounded.
 pub const MOST_PEOPLE: usize = 2_000;
 
 /// A run as a comparison sees it.
@@ -90,6 +90,7 @@ enum Time {
 /// What one person did on one side.
 #[derive(Debug, Clone, Default)]
 struct Done {
+    runs: u64,
     adoption: Tally,
     error_rate: Tally,
     first_time_right: Tally,
@@ -145,6 +146,7 @@ impl Sample {
         let person = self.people.entry(run.actor).or_default();
         *person.teams.entry(run.team).or_default() += 1;
         let done = if side == Side::Before { &mut person.before } else { &mut person.after };
+        done.runs += 1;
         for metric in Metric::ALL {
             let counted = match (done.tally(*metric), run.hit(*metric, self.watch), run.time(self.watch)) {
                 (Some(tally), Some(hit), _) => {
@@ -175,15 +177,7 @@ impl Sample {
     /// Compares both sides. The seed is to come from what is asked about.
     #[must_use]
     pub fn compare(mut self, seed: u64) -> Comparison {
-        let people_left_out = self.people.len().saturating_sub(MOST_PEOPLE);
-        if people_left_out > 0 {
-            // The last bits of an id are chance.
-            let mut order: Vec<(u64, PersonId)> = self.people.keys().map(|id| (id.0.as_u64_pair().1, *id)).collect();
-            order.sort_unstable();
-            for (_, id) in &order[MOST_PEOPLE..] {
-                self.people.remove(id);
-            }
-        }
+        let people_left_out = self.leave_out();
         let spans = |metric: Metric| self.spans.get(&metric).copied().unwrap_or_default();
         let share = |metric: Metric, of: fn(&Done) -> Tally| {
             shares::compare(&self.actors(of), spans(metric), metric.better(), seed)
@@ -199,6 +193,33 @@ impl Sample {
             ),
             people_left_out,
         }
+    }
+
+    /// Leaves people out who are too many, and answers how many those are: half of the places are for those of each side, so
+    /// that where few did the work on one of them, none of these is left out. Who has a place for one side has none for the other
+    /// by that: there they would stand for more than they are.
+    fn leave_out(&mut self) -> usize {
+        let all = self.people.len();
+        if all > MOST_PEOPLE {
+            // The last bits of an id are chance; those before them count what was made in the same millisecond.
+            let mut order: Vec<(u64, PersonId)> =
+                self.people.keys().map(|id| (id.0.as_u64_pair().1 & 0xffff_ffff, *id)).collect();
+            order.sort_unstable();
+            let sides: [fn(&mut Person) -> &mut Done; 2] = [|person| &mut person.before, |person| &mut person.after];
+            for side in sides {
+                let mut places = MOST_PEOPLE / 2;
+                for (_, id) in &order {
+                    let Some(done) = self.people.get_mut(id).map(side).filter(|done| done.runs > 0) else { continue };
+                    if places == 0 {
+                        *done = Done::default();
+                    } else {
+                        places -= 1;
+                    }
+                }
+            }
+            self.people.retain(|_, person| person.before.runs + person.after.runs > 0);
+        }
+        all - self.people.len()
     }
 
     fn actors<T>(&self, of: impl Fn(&Done) -> T) -> Vec<Actor<T>> {

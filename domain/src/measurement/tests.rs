@@ -18,7 +18,7 @@ fn day(n: i64) -> Timestamp {
 }
 
 fn era(n: u128, major: i32, from: i64, until: Option<i64>) -> Era {
-    Era { version: version(n), major, from: day(from), until: until.map(day) }
+    Era { version: version(n), major, learning_days: 7, from: day(from), until: until.map(day) }
 }
 
 fn stretch(from: i64, to: i64) -> Stretch {
@@ -130,9 +130,21 @@ fn an_editorial_correction_interrupts_neither_side() {
 #[test]
 fn what_is_only_reworded_is_not_learnt_again() {
     let eras = [era(1, 1, 0, Some(50)), era(2, 2, 50, Some(60)), era(3, 2, 60, None)];
-    assert_eq!(learnt_at(&eras, version(3), &Plan::default()), Some(day(57)));
-    assert_eq!(learnt_at(&eras, version(2), &Plan::default()), Some(day(57)));
-    assert_eq!(learnt_at(&eras, version(4), &Plan::default()), None);
+    assert_eq!(learnt_at(&eras, version(3)), Some(day(57)));
+    assert_eq!(learnt_at(&eras, version(2)), Some(day(57)));
+    assert_eq!(learnt_at(&eras, version(4)), None);
+}
+
+#[test]
+fn each_version_is_learnt_for_as_long_as_its_own_plan_says() {
+    let [first, second] = [era(1, 1, 0, Some(100)), era(2, 2, 100, None)];
+    let eras = [Era { learning_days: 30, ..first }, second];
+    assert_eq!(learnt_at(&eras, version(1)), Some(day(30)));
+    let found = windows(&eras, version(2), &Plan::default()).unwrap();
+    assert_eq!((found.before, found.after.from), (stretch(30, 100), day(107)));
+    // What is only reworded was learnt by the plan of what it words anew.
+    let eras = [Era { learning_days: 3, ..era(1, 1, 0, Some(50)) }, Era { learning_days: 20, ..era(2, 1, 50, None) }];
+    assert_eq!(learnt_at(&eras, version(2)), Some(day(3)));
 }
 
 #[test]

@@ -15,10 +15,18 @@ pub struct Era {
     pub version: VersionId,
     /// Its major number: versions that share one ask for the same work.
     pub major: i32,
+    /// For how many days it is learnt, by its own plan.
+    pub learning_days: i32,
     /// From when.
     pub from: Timestamp,
     /// Until when; still in force when absent.
     pub until: Option<Timestamp>,
+}
+
+impl Era {
+    fn learnt(&self) -> Timestamp {
+        self.from.plus(i64::from(self.learning_days) * DAY)
+    }
 }
 
 /// A stretch of time, the end excluded; nothing where that does not lie after the beginning.
@@ -79,17 +87,16 @@ fn first_of<'a>(last: &'a Era, older: &'a [Era]) -> &'a Era {
 
 /// From when on the work that a version asks for was no longer new; none for one that never was in force.
 #[must_use]
-pub fn learnt_at(eras: &[Era], version: VersionId, plan: &Plan) -> Option<Timestamp> {
+pub fn learnt_at(eras: &[Era], version: VersionId) -> Option<Timestamp> {
     let place = eras.iter().position(|era| era.version == version)?;
-    let first = first_of(&eras[place], &eras[..place]);
-    Some(first.from.plus(i64::from(plan.learning_days) * DAY))
+    Some(first_of(&eras[place], &eras[..place]).learnt())
 }
 
 /// The stretches for a version, among those of its SOP that were in force, in the order in which they were; none for one
 /// that never was.
 ///
 /// Editorial versions ask for the same work as the one that they correct, so they prolong its time on either side. The
-/// predecessor was learnt too, and that time of it is left out as well. What is judged ends with the maturity date, so
+/// predecessor was learnt too, and that time of it, by its own plan, is left out as well. What is judged ends with the maturity date, so
 /// that a later look sees the same runs.
 #[must_use]
 pub fn windows(eras: &[Era], version: VersionId, plan: &Plan) -> Option<Windows> {
@@ -107,7 +114,7 @@ pub fn windows(eras: &[Era], version: VersionId, plan: &Plan) -> Option<Windows>
         Some((before, older)) => {
             let first = first_of(before, older);
             let until = before.until.map_or(own.from, |until| until.min(own.from));
-            let from = first.from.plus(days(plan.learning_days)).max(until.plus(-BEFORE_DAYS * DAY));
+            let from = first.learnt().max(until.plus(-BEFORE_DAYS * DAY));
             Stretch { from: from.min(until), to: until }
         }
     };

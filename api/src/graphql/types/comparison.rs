@@ -16,16 +16,16 @@ use crate::graphql::error::Result;
 use crate::graphql::scalars::{BigInt, DateTime, Duration};
 use crate::store::comparison::Counts;
 
-/// A version against the one that was in force before it, or, for the first one, against the process before there was a
-/// procedure. It compares all runs of the process by when they started, whatever version they say they used: those who
-/// take up a new version first are not like the others. What is found is associated with the version and not shown to be
-/// caused by it: whatever else changed at the same time is in it too.
+/// A version against the one that was in force before it, or, for the first one of an SOP, against the process before there
+/// was that SOP: where another one was in force for it then, against that. It compares all runs of the process by when they
+/// started, whatever version they say they used: those who take up a new version first are not like the others. What is found is
+/// associated with the version and not shown to be caused by it: whatever else changed at the same time is in it too.
 pub struct VersionImpact(pub Compared);
 
-/// A version against the one that was in force before it, or, for the first one, against the process before there was a
-/// procedure. It compares all runs of the process by when they started, whatever version they say they used: those who
-/// take up a new version first are not like the others. What is found is associated with the version and not shown to be
-/// caused by it: whatever else changed at the same time is in it too.
+/// A version against the one that was in force before it, or, for the first one of an SOP, against the process before there
+/// was that SOP: where another one was in force for it then, against that. It compares all runs of the process by when they
+/// started, whatever version they say they used: those who take up a new version first are not like the others. What is found is
+/// associated with the version and not shown to be caused by it: whatever else changed at the same time is in it too.
 #[Object]
 impl VersionImpact {
     /// The version.

@@ -127,7 +127,23 @@ fn nothing_is_counted_that_came_after_the_time_of_watching() {
 fn people_are_bounded() {
     let runs: Vec<_> = (0..MOST_PEOPLE as u128 + 5).map(|n| (Side::Before, run(n, 0, Some(MINUTE), 0))).collect();
     let found = compare(&runs);
-    assert_eq!((found.people_left_out, found.error_rate.basis.before.actors), (5, MOST_PEOPLE as u64));
+    assert_eq!(
+        (found.people_left_out, found.error_rate.basis.before.actors),
+        (5 + MOST_PEOPLE / 2, MOST_PEOPLE as u64 / 2)
+    );
+    // Where few did the work on one side, all of them are compared.
+    let many = (0..20_000).map(|n| (Side::Before, run(n, 0, Some(MINUTE), 0)));
+    let few = (30_000..30_150).map(|n| (Side::After, run(n, 105, Some(MINUTE), 0)));
+    let found = compare(&many.chain(few).collect::<Vec<_>>());
+    let basis = &found.error_rate.basis;
+    assert_eq!((basis.before.actors, basis.after.actors), (MOST_PEOPLE as u64 / 2, 150));
+    // Those few did work before as well: they do not stand for more of it than they did.
+    let many = (0..20_000).map(|n| (Side::Before, run(n, 0, Some(MINUTE), i32::from(n % 25 == 0))));
+    let few = (0..20_000).step_by(25).map(|n| (Side::After, run(n, 105, Some(MINUTE), 0)));
+    let found = compare(&many.chain(few).collect::<Vec<_>>());
+    let (share, basis) = (&found.error_rate.before, &found.error_rate.basis);
+    assert_eq!((basis.before.actors, basis.after.actors), (MOST_PEOPLE as u64 / 2, 800));
+    assert!(share.numerator * 10 < share.denominator, "4 % of them, and not half: {share:?}");
 }
 
 fn observed() -> impl Strategy<Value = (Side, Observed)> {
