@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::content::Step;
 use crate::execution::{Outcome, StepRecord, StepStatus};
@@ -121,6 +121,15 @@ impl Model {
         }
         ways.first().map_or(0, |way| way.skipped)
     }
+}
+
+/// Keys of the mandatory steps that no branch leads past: every run that gets to the end owes them.
+#[must_use]
+pub fn owed(steps: &[Step]) -> BTreeSet<String> {
+    let places = Model::of(steps).steps;
+    let passed = |at: usize| places[..at].iter().any(|step| step.branches.iter().any(|to| *to > at));
+    let owed = steps.iter().enumerate().filter(|(at, step)| step.mandatory && !passed(*at));
+    owed.map(|(_, step)| step.key.clone()).collect()
 }
 
 /// A step that was done, and when it was first tried, where that is known.

@@ -3,8 +3,8 @@
 //! This is a screen: what it finds is for a person to look at, who chooses a response. The thresholds are this service's
 //! own, for the reasons given with each; no research says where they lie. A finding needs an interval that lies wholly
 //! beyond the threshold, so that a few runs send nobody to training. Runs of one person are alike, so intervals are those
-//! of fewer runs than there are: by the design effect of Kish 1965, `1 + (m - 1) r`, for m runs a person and an
-//! intra-class correlation of [`ALIKE`], which is also what the comparison of versions is tried with.
+//! of fewer runs than there are: by the design effect of Kish 1965, `1 + (m - 1) r`, for an
+//! intra-class correlation r of [`ALIKE`] and m runs of the person of a run, `sum n^2 / sum n` where people have n each, which is also what the comparison of versions is tried with.
 
 #[cfg(test)]
 mod tests;
@@ -34,7 +34,7 @@ pub const ADOPTED: f64 = 0.7;
 pub const TOLERATED: f64 = 0.1;
 /// A step that fails or is skipped in fewer runs than one in twenty is not worth rewriting, however well the others go.
 pub const TROUBLED: f64 = 0.05;
-/// Teams of which one reaches a fifth more than another, of all runs, do not work alike.
+/// Teams of which one reaches a fifth more than another, of all runs, do not work alike, if their intervals lie apart too.
 pub const SPREAD: f64 = 0.2;
 /// How alike the runs of one person are taken to be, as an intra-class correlation.
 pub const ALIKE: f64 = 0.1;
@@ -105,9 +105,11 @@ pub struct TeamRuns {
     pub runs: i64,
     /// By how many people, where they are known.
     pub people: i64,
+    /// The sum of the squares of how many each of them has; those that nobody is named for may be one person's.
+    pub squares: i64,
     /// Those that followed the procedure, of those of which that is known.
     pub adoption: Ratio,
-    /// Those with errors, of those that ended.
+    /// Those with errors, of those that ended of the runs that were watched in full.
     pub errors: Ratio,
     /// The same of those that followed the procedure.
     pub errors_when_followed: Ratio,
@@ -118,23 +120,21 @@ pub struct TeamRuns {
 pub struct StepRuns {
     /// Its key.
     pub key: String,
-    /// Whether it may be left out.
+    /// Whether it may not be left out, by any way through the steps.
     pub mandatory: bool,
     /// In how many runs there was a record of it.
     pub runs: i64,
     /// In how many it failed at least once.
     pub failed: i64,
-    /// In how many it was skipped.
+    /// In how many others it was skipped: neither done nor tried.
     pub skipped: i64,
-    /// In how many it was one or the other.
-    pub either: i64,
 }
 
 impl StepRuns {
     /// The runs in which it gave trouble: a step that may be left out gives none by that.
     #[must_use]
     pub fn trouble(&self) -> Ratio {
-        Ratio { numerator: if self.mandatory { self.either } else { self.failed }, denominator: self.runs }
+        Ratio { numerator: self.failed + if self.mandatory { self.skipped } else { 0 }, denominator: self.runs }
     }
 }
 
@@ -147,6 +147,8 @@ pub struct Evidence {
     pub steps: Vec<StepRuns>,
     /// How many people performed the runs of all teams.
     pub people: i64,
+    /// The sum of the squares of how many each of them has, as of a team.
+    pub squares: i64,
     /// The error rate that was declared as a target.
     pub error_target: Option<f64>,
 }
@@ -231,7 +233,7 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
     let sum = |of: fn(&TeamRuns) -> Ratio| evidence.teams.iter().map(of).fold(Ratio::default(), plus);
     let (adoption, errors) = (sum(|t| t.adoption), sum(|t| t.errors_when_followed));
     let runs: i64 = evidence.teams.iter().map(|team| team.runs).sum();
-    let crowd = Crowd { runs, people: evidence.people };
+    let crowd = Crowd { runs, squares: evidence.squares };
     let mut findings = Vec::new();
     let enough = |ratio: Ratio| ratio.denominator >= LEAST_RUNS;
     let known = measured(adoption, Z, crowd).filter(|_| enough(adoption));
@@ -254,18 +256,19 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
     Diagnosis { state, adoption, errors_when_followed: errors, findings }
 }
 
-/// So many runs by so many people.
+/// So many runs, and the sum of the squares of how many each person has.
 #[derive(Debug, Clone, Copy)]
 struct Crowd {
     runs: i64,
-    people: i64,
+    squares: i64,
 }
 
 impl Crowd {
-    /// How many times wider an interval is than of as many independent runs. Where nobody is named, it may be one person.
+    /// How many times wider an interval is than of as many independent runs. The runs of a person who has more of them weigh
+    /// as much more: what counts is how many runs the person of a run has, on average over the runs.
     fn stretch(self, runs: i64) -> f64 {
         let count = |n: i64| float(u64::try_from(n).unwrap_or_default());
-        let each = count(self.runs) / count(self.people.max(1));
+        let each = count(self.squares) / count(self.runs.max(1));
         (1.0 + (each.min(count(runs)) - 1.0).max(0.0) * ALIKE).sqrt()
     }
 }
@@ -301,19 +304,25 @@ fn troubled_steps(steps: &[StepRuns], crowd: Crowd) -> Vec<Found> {
     judged.iter().filter_map(found).collect()
 }
 
+/// A share of a team.
+type Share = (Option<TeamId>, Measured);
+
 fn spread(teams: &[TeamRuns], metric: Metric, of: fn(&TeamRuns) -> Ratio) -> Option<Found> {
     let judged: Vec<&TeamRuns> =
         teams.iter().filter(|team| team.team.is_some() && of(team).denominator >= LEAST_OF_PART).collect();
-    // Of all pairs the one furthest apart is looked at.
     let z = point(judged.len() * judged.len().saturating_sub(1) / 2);
     let share = |team: &&TeamRuns| {
-        let crowd = Crowd { runs: team.runs, people: team.people };
+        let crowd = Crowd { runs: team.runs, squares: team.squares };
         Some((team.team, measured(of(team), z, crowd)?))
     };
-    let shares: Vec<(Option<TeamId>, Measured)> = judged.iter().filter_map(share).collect();
-    let value = |(_, share): &(Option<TeamId>, Measured)| share.ratio.value().unwrap_or_default();
-    let most = shares.iter().max_by(|a, b| value(a).total_cmp(&value(b)).then(b.0.cmp(&a.0)))?;
-    let least = shares.iter().min_by(|a, b| value(a).total_cmp(&value(b)).then(a.0.cmp(&b.0)))?;
-    let wide = value(most) - value(least) >= SPREAD && least.1.high < most.1.low;
-    wide.then_some(Found::Inconsistent { metric, most: *most, least: *least })
+    let shares: Vec<Share> = judged.iter().filter_map(share).collect();
+    // Of all pairs that are apart for sure, the one furthest apart: the outermost may be of few runs.
+    let pairs = shares.iter().flat_map(|most| shares.iter().map(move |least| (*most, *least)));
+    let value = |(_, share): &Share| share.ratio.value().unwrap_or_default();
+    let distance = |(most, least): &(Share, Share)| value(most) - value(least);
+    let apart = pairs.filter(|pair| pair.1.1.high < pair.0.1.low && distance(pair) >= SPREAD);
+    let teams = |(most, least): &(Share, Share)| (most.0, least.0);
+    let furthest = |a: &_, b: &_| distance(a).total_cmp(&distance(b)).then_with(|| teams(b).cmp(&teams(a)));
+    let (most, least) = apart.max_by(furthest)?;
+    Some(Found::Inconsistent { metric, most, least })
 }

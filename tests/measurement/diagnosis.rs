@@ -67,10 +67,11 @@ both! {
         assert!(first["figures"][0]["interval"]["high"].as_f64().unwrap() < 0.7, "{first}");
         assert!(first["summary"].as_str().unwrap().contains("40 of 120"), "{first}");
 
-        let bad = with_runs(&world, &place, "bad", 120, |n, item| item["errors"] = json!(i64::from(n % 5 < 2))).await;
+        // Of the errors those of the 119 runs that were watched for a week.
+        let bad = with_runs(&world, &place, "bad", 150, |n, item| item["errors"] = json!(i64::from(n % 5 < 2))).await;
         let found = diagnosis(&bad).await;
         assert_eq!(kinds(&found), ["BAD_OUTCOMES"], "{found}");
-        assert_eq!((&found["adoption"], &found["errorsWhenFollowed"]), (&share(120, 120), &share(48, 120)));
+        assert_eq!((&found["adoption"], &found["errorsWhenFollowed"]), (&share(150, 150), &share(48, 119)));
         assert_eq!(found["findings"][0]["proposes"], json!(["REVISE"]));
 
         let step = with_runs(&world, &place, "step", 120, |n, item| item["steps"] = steps(n % 4 == 0)).await;
@@ -101,6 +102,29 @@ both! {
         let draft = Measured::new(&world, &place, "draft").await;
         assert_eq!(diagnosis(&draft).await, Value::Null);
         assert_eq!(place.viewer.error_code(DIAGNOSIS, json!({"id": few.draft.sop})).await, "FORBIDDEN");
+    }
+
+    async fn tells_nothing_of_what_is_none(world: World) {
+        let place = place(&world).await;
+        // What is wrong at once is known at once, and what goes well only later.
+        let early = with_runs(&world, &place, "early", 150, |n, item| item["errors"] = json!(i64::from(n >= 120))).await;
+        let found = diagnosis(&early).await;
+        assert_eq!((&found["state"], &found["errorsWhenFollowed"]), (&json!("NOTHING_FOUND"), &share(0, 119)), "{found}");
+        // A step that the version does not have, and one that is done at a second attempt.
+        let done = with_runs(&world, &place, "done", 120, |n, item| {
+            let first = if n % 2 == 0 { "SKIPPED" } else { "DONE" };
+            item["steps"] = json!([{"key": "identify", "status": "DONE"}, {"key": "reset", "attempt": 1, "status": first},
+                {"key": "reset", "attempt": 2, "status": "DONE"}, {"key": "dropped", "status": "SKIPPED"}]);
+        }).await;
+        assert_eq!(diagnosis(&done).await["state"], "NOTHING_FOUND");
+        // One person has 100 runs, of which half followed; of 30 others all did.
+        let one = with_runs(&world, &place, "one", 130, |n, item| {
+            let busy = n < 100;
+            item["actor"] = json!({"subject": if busy { "busy".to_owned() } else { format!("other-{n}") }});
+            item["adherence"] = json!(if busy && n % 2 == 0 { "NOT_FOLLOWED" } else { "FOLLOWED" });
+        }).await;
+        let found = diagnosis(&one).await;
+        assert_eq!((&found["state"], &found["adoption"], &found["people"]), (&json!("NOTHING_FOUND"), &share(80, 130), &json!(31)), "{found}");
     }
 
     async fn is_answered_on_the_record(world: World) {

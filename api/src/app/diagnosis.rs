@@ -1,16 +1,15 @@
 //! What ails a procedure by its runs, and what was chosen to be done about it.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
 use sopwith_domain::access::{Action, Resource};
+use sopwith_domain::conformance::owed;
 use sopwith_domain::content::MAX_TEXT;
 use sopwith_domain::diagnosis::{DAYS, Diagnosis, Finding, Found, Response, diagnose};
 use sopwith_domain::error::{Problem, Refusal};
 use sopwith_domain::ids::{ProcessId, ResponseId, SopId, VersionId};
 use sopwith_domain::lifecycle::Procedure;
 use sopwith_domain::measurement::{Goal, Metric, Stretch, learnt_at};
-use sopwith_domain::time::DAY;
+use sopwith_domain::time::{DAY, Timestamp};
 
 use super::{Call, IdempotencyKey, facts, record};
 use crate::clock::new_id;
@@ -65,13 +64,12 @@ async fn look(db: &impl Connection, call: &Call, procedure: &Procedure) -> Resul
     let plan = measurement::by_versions(db, &[in_force.id.0]).await?.remove(&in_force.id.0);
     let plan = plan.map(|stored| stored.plan).unwrap_or_default();
     let learnt = learnt_at(&eras, in_force.id).unwrap_or(call.now);
-    let from = learnt.max(call.now.plus(-DAYS * DAY)).min(call.now);
-    let stretch = Stretch { from, to: call.now };
+    let until = |to: Timestamp| Stretch { from: learnt.max(to.plus(-DAYS * DAY)).min(to), to };
+    let (stretch, watched) = (until(call.now), until(call.now.plus(-plan.watch())));
     let document = contents::get(db, &in_force.content.to_string()).await?;
-    let optional: BTreeSet<String> =
-        document.content.steps.iter().filter(|step| !step.mandatory).map(|step| step.key.clone()).collect();
+    let owed = owed(&document.content.steps);
     let asked = Asked { process: ProcessId(row.process_id), stretch, watch: plan.watch() };
-    let mut evidence = stored::evidence(db, &asked, &optional).await?;
+    let mut evidence = stored::evidence(db, &asked, watched, &owed).await?;
     evidence.error_target = plan.targets.iter().find_map(|target| match (target.metric, target.goal) {
         (Metric::ErrorRate, Goal::Share(share)) => Some(share),
         _ => None,

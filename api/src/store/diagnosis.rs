@@ -6,46 +6,65 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue::Set, QueryResult, Statement};
 use sopwith_domain::access::Permit;
 use sopwith_domain::diagnosis::{Evidence, Figure, Finding, Response, StepRuns, TeamRuns};
+use sopwith_domain::funnel::StepCounts;
 use sopwith_domain::ids::{PersonId, ResponseId, SopId, TeamId, VersionId};
+use sopwith_domain::measurement::Stretch;
 use sopwith_domain::metrics::Ratio;
 use sopwith_domain::time::Timestamp;
 
 use super::Connection;
 use super::comparison::{Asked, ENDED, FAILED, FROM, part, stretches};
 use super::entity::diagnosis_response;
+use super::figures::funnel::{COUNTED, counted, told};
 use super::page::{self, Page, Window};
 use crate::error::{Error, Result};
 
 pub use diagnosis_response::Model as ResponseRow;
 
-/// The runs of a stretch by team and by step, with two statements. Steps are those of a part of the runs where there are
-/// very many, as comparisons have it.
+/// The runs of a stretch by team and by step, with two statements; `owed` are the keys of the steps that may not be left out.
+/// Errors are those of the runs of another stretch, `watched`, as long before: of runs that are not watched in full yet, those
+/// that ended are the quick ones. Steps are those of a part of the runs where there are very many, as comparisons have it.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn evidence(db: &impl Connection, asked: &Asked, optional: &BTreeSet<String>) -> Result<Evidence> {
+pub async fn evidence(
+    db: &impl Connection,
+    asked: &Asked,
+    watched: Stretch,
+    owed: &BTreeSet<String>,
+) -> Result<Evidence> {
     let backend = db.get_database_backend();
-    let (with, values) = stretches(backend, std::slice::from_ref(asked));
+    let (with, values) = stretches(backend, &[*asked, Asked { stretch: watched, ..*asked }]);
     let sum = |condition: &str| format!("SUM(CASE WHEN {condition} THEN 1 ELSE 0 END)");
+    let ended = format!("place = 1 AND {ENDED}");
+    let all = |column: &str| format!("CAST(SUM({column}) AS bigint) AS {column}");
+    let sums =
+        ["runs", "followed", "known", "failed", "ended", "followed_failed", "followed_ended"].map(all).join(", ");
     let sql = format!(
-        "{with} SELECT team_id, COUNT(*) AS runs, COUNT(DISTINCT actor_id) AS people, \
-            {} AS followed, {} AS known, {} AS failed, {} AS ended, {} AS followed_failed, {} AS followed_ended, \
-            (SELECT COUNT(DISTINCT actor_id) {FROM}) AS all_people {FROM} GROUP BY team_id",
-        sum("adherence = 'FOLLOWED'"),
-        sum("adherence <> 'UNKNOWN'"),
-        sum(&format!("{ENDED} AND {FAILED}")),
-        sum(ENDED),
-        sum(&format!("{ENDED} AND {FAILED} AND adherence = 'FOLLOWED'")),
-        sum(&format!("{ENDED} AND adherence = 'FOLLOWED'")),
+        "{with}, one AS (SELECT team_id, actor_id, {} AS runs, {} AS followed, {} AS known, {} AS failed, {} AS ended, \
+            {} AS followed_failed, {} AS followed_ended {FROM} GROUP BY team_id, actor_id) \
+         SELECT team_id, COUNT(CASE WHEN runs > 0 THEN actor_id END) AS people, CAST(SUM(runs * runs) AS bigint) AS squares, {sums}, \
+            (SELECT COUNT(DISTINCT actor_id) FROM one WHERE runs > 0) AS all_people, \
+            (SELECT CAST(SUM(runs * runs) AS bigint) FROM \
+                (SELECT CAST(SUM(runs) AS bigint) AS runs FROM one GROUP BY actor_id) AS person) AS all_squares \
+         FROM one GROUP BY team_id",
+        sum("place = 0"),
+        sum("place = 0 AND adherence = 'FOLLOWED'"),
+        sum("place = 0 AND adherence <> 'UNKNOWN'"),
+        sum(&format!("{ended} AND {FAILED}")),
+        sum(&ended),
+        sum(&format!("{ended} AND {FAILED} AND adherence = 'FOLLOWED'")),
+        sum(&format!("{ended} AND adherence = 'FOLLOWED'")),
     );
     let mut evidence = Evidence::default();
     for row in db.query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await? {
         evidence.people = row.try_get("", "all_people")?;
+        evidence.squares = row.try_get("", "all_squares")?;
         evidence.teams.push(team_runs(&row)?);
     }
     let runs: i64 = evidence.teams.iter().map(|team| team.runs).sum();
     if runs > 0 {
-        evidence.steps = steps(db, asked, runs, optional).await?;
+        evidence.steps = steps(db, asked, runs, owed).await?;
     }
     Ok(evidence)
 }
@@ -59,41 +78,26 @@ fn team_runs(row: &QueryResult) -> Result<TeamRuns> {
         team: row.try_get::<Option<Uuid>>("", "team_id")?.map(TeamId),
         runs: number("runs")?,
         people: number("people")?,
+        squares: number("squares")?,
         adoption: ratio("followed", "known")?,
         errors: ratio("failed", "ended")?,
         errors_when_followed: ratio("followed_failed", "followed_ended")?,
     })
 }
 
-async fn steps(db: &impl Connection, asked: &Asked, runs: i64, optional: &BTreeSet<String>) -> Result<Vec<StepRuns>> {
+async fn steps(db: &impl Connection, asked: &Asked, runs: i64, owed: &BTreeSet<String>) -> Result<Vec<StepRuns>> {
     let backend = db.get_database_backend();
     let (with, values) = stretches(backend, std::slice::from_ref(asked));
-    let count = |status: &str| {
-        format!("COUNT(DISTINCT CASE WHEN execution_step.status IN ({status}) THEN execution_step.execution_id END)")
-    };
     let sql = format!(
-        "{with}, chosen AS (SELECT execution.id AS id {FROM}{}) \
-         SELECT execution_step.key AS step_key, COUNT(DISTINCT execution_step.execution_id) AS runs, \
-            {} AS failed, {} AS skipped, {} AS either \
-         FROM chosen JOIN execution_step ON execution_step.execution_id = chosen.id \
-         GROUP BY execution_step.key ORDER BY execution_step.key",
+        "{with}, chosen AS (SELECT execution.id AS id {FROM}{}){} \
+         SELECT key AS step_key, {COUNTED} FROM told GROUP BY key ORDER BY key",
         part(backend, runs),
-        count("'FAILED'"),
-        count("'SKIPPED'"),
-        count("'FAILED', 'SKIPPED'"),
+        told(backend),
     );
     let rows = db.query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
     let step = |row: &QueryResult| {
-        let number = |name: &str| -> Result<i64> { Ok(row.try_get("", name)?) };
-        let key: String = row.try_get("", "step_key")?;
-        Ok(StepRuns {
-            mandatory: !optional.contains(&key),
-            key,
-            runs: number("runs")?,
-            failed: number("failed")?,
-            skipped: number("skipped")?,
-            either: number("either")?,
-        })
+        let StepCounts { key, reached, failed, skipped, .. } = counted(row)?;
+        Ok(StepRuns { mandatory: owed.contains(&key), key, runs: reached, failed, skipped })
     };
     rows.iter().map(step).collect()
 }

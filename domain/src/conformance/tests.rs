@@ -5,6 +5,10 @@ use crate::content::Branch;
 
 /// Steps by key: `!` before it makes it optional, `>x,y` after it names where its branches lead, `.` being the end.
 fn model(steps: &[&str]) -> Model {
+    Model::of(&of(steps))
+}
+
+fn of(steps: &[&str]) -> Vec<Step> {
     let step = |text: &&str| {
         let (name, branches) = text.split_once('>').unwrap_or((text, ""));
         let go_to = |key: &str| Branch { go_to: key.trim_matches('.').to_owned(), ..Branch::default() };
@@ -15,7 +19,7 @@ fn model(steps: &[&str]) -> Model {
             ..Step::default()
         }
     };
-    Model::of(&steps.iter().map(step).collect::<Vec<_>>())
+    steps.iter().map(step).collect()
 }
 
 fn record(key: &str, attempt: i32, status: StepStatus, at: Option<i64>) -> StepRecord {
@@ -47,6 +51,15 @@ fn steps_done_in_order_conform() {
     assert_eq!(judged(&["a", "!b", "c"], &done("a b c"), None), Some((5, 0)));
     assert_eq!(judged(&["!b"], &[record("b", 1, StepStatus::Skipped, None)], None), None, "nothing counts");
     assert_eq!(judged(&["b"], &[record("b", 1, StepStatus::Skipped, None)], None), Some((1, 1)));
+}
+
+#[test]
+fn what_a_branch_leads_past_is_not_owed() {
+    let owes = |steps: &[&str]| owed(&of(steps)).into_iter().collect::<Vec<_>>().join(" ");
+    assert_eq!(owes(&["a", "!b", "c"]), "a c");
+    assert_eq!(owes(&["a>c", "b", "c", "d"]), "a c d");
+    assert_eq!(owes(&["a", "b>.", "c", "d"]), "a b", "it may end there");
+    assert_eq!(owes(&["a", "b>a", "c>c,b"]), "a b c", "back is not past");
 }
 
 #[test]

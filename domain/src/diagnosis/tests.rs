@@ -13,6 +13,7 @@ fn team(n: u128, followed: i64, not: i64, errors: i64) -> TeamRuns {
         runs,
         // Everybody has a run: no two are alike.
         people: runs,
+        squares: runs,
         adoption: Ratio { numerator: followed, denominator: runs },
         errors: Ratio { numerator: errors, denominator: runs },
         errors_when_followed: Ratio { numerator: errors.min(followed), denominator: followed },
@@ -20,12 +21,13 @@ fn team(n: u128, followed: i64, not: i64, errors: i64) -> TeamRuns {
 }
 
 fn step(key: &str, runs: i64, failed: i64, skipped: i64) -> StepRuns {
-    StepRuns { key: key.to_owned(), mandatory: true, runs, failed, skipped, either: failed + skipped }
+    StepRuns { key: key.to_owned(), mandatory: true, runs, failed, skipped }
 }
 
 fn of(teams: Vec<TeamRuns>) -> Evidence {
     let people = teams.iter().map(|team| team.people).sum();
-    Evidence { teams, people, ..Evidence::default() }
+    let squares = teams.iter().map(|team| team.squares).sum();
+    Evidence { teams, people, squares, ..Evidence::default() }
 }
 
 fn kinds(evidence: &Evidence) -> Vec<Finding> {
@@ -62,10 +64,13 @@ fn a_declared_target_says_what_is_tolerated() {
 
 #[test]
 fn the_runs_of_few_people_weigh_less() {
-    let adoption = |people| Evidence { people, ..of(vec![team(1, 300, 200, 0)]) };
+    let adoption = |squares| Evidence { squares, ..of(vec![team(1, 300, 200, 0)]) };
     assert_eq!(kinds(&adoption(500)), [Finding::LowAdoption]);
-    assert_eq!(kinds(&adoption(5)), [], "a hundred runs of each: they may be of the few who do not");
-    assert_eq!(kinds(&adoption(0)), [], "nobody is named");
+    assert_eq!(kinds(&adoption(5 * 100 * 100)), [], "a hundred runs of each: they may be of the few who do not");
+    assert_eq!(kinds(&adoption(500 * 500)), [], "nobody is named");
+    // One has 1,000 runs, of which 600 followed, and 19 have five each, of which 80 of 95 did.
+    let uneven = Evidence { squares: 1_000 * 1_000 + 19 * 25, ..of(vec![team(1, 680, 415, 0)]) };
+    assert_eq!(kinds(&uneven), [], "it is one person who does not");
 }
 
 #[test]
@@ -103,6 +108,12 @@ fn teams_that_do_not_work_alike_are_named() {
     assert_eq!(least.1.ratio, Ratio { numerator: 120, denominator: 200 });
     let errors = of(vec![team(1, 200, 0, 2), team(2, 200, 0, 70)]);
     assert!(kinds(&errors).contains(&Finding::Inconsistent));
+    // The outermost is of few runs by three people, and tells nothing; the others do.
+    let by = |people: i64, team: TeamRuns| TeamRuns { people, squares: team.runs * team.runs / people, ..team };
+    let teams = [by(3, team(1, 30, 0, 0)), by(50, team(2, 950, 50, 0)), by(50, team(3, 700, 300, 0))];
+    let found = diagnose(&of(teams.to_vec()));
+    let [Found::Inconsistent { most, least, .. }] = &found.findings[..] else { panic!("{found:?}") };
+    assert_eq!([most.0, least.0], [2, 3].map(|n| Some(TeamId(Uuid::from_u128(n)))));
     let unnamed = TeamRuns { team: None, ..team(2, 120, 80, 0) };
     assert_eq!(kinds(&of(vec![team(1, 195, 5, 0), unnamed])), [], "nobody is a team");
 }
@@ -118,13 +129,31 @@ fn chance_alone_finds_little() {
         for n in 0..4 {
             let followed: u64 = (0..15).map(|_| chance_of(&mut chance, &quantiles, 10)).sum();
             let followed = i64::try_from(followed).unwrap();
-            teams.push(TeamRuns { people: 15, ..team(n, followed, 150 - followed, 5) });
+            teams.push(TeamRuns { people: 15, squares: 15 * 100, ..team(n, followed, 150 - followed, 5) });
         }
         let mut counted = |key: &str| step(key, 600, i64::try_from(chance.binomial(600, 0.06)).unwrap(), 0);
         let steps = ["a", "b", "c", "d", "e", "f"].map(&mut counted).to_vec();
-        alarms += usize::from(!kinds(&Evidence { people: 60, steps, ..of(teams) }).is_empty());
+        alarms += usize::from(!kinds(&Evidence { steps, ..of(teams) }).is_empty());
     }
     assert!(alarms <= 50, "{alarms} of 1,000");
+}
+
+/// The same where one person has most of the runs, and people follow it as often as counts as enough.
+#[test]
+fn chance_alone_finds_little_where_one_has_most_runs() {
+    let quantiles = probabilities(ADOPTED);
+    let mut alarms = 0;
+    for seed in 0..1_000 {
+        let mut chance = Chance::new(seed);
+        let sizes = [1_000].into_iter().chain([5; 19]);
+        let followed: u64 = sizes.map(|runs| chance_of(&mut chance, &quantiles, runs)).sum();
+        let followed = i64::try_from(followed).unwrap();
+        let squares = 1_000 * 1_000 + 19 * 25;
+        alarms +=
+            usize::from(!kinds(&Evidence { squares, ..of(vec![team(1, followed, 1_095 - followed, 0)]) }).is_empty());
+    }
+    // By how many runs each has on average it would be some 300. What is left over 25 comes of so few people.
+    assert!(alarms <= 75, "{alarms} of 1,000");
 }
 
 fn chance_of(chance: &mut Chance, quantiles: &[f64], runs: u64) -> u64 {
@@ -135,6 +164,7 @@ fn chance_of(chance: &mut Chance, quantiles: &[f64], runs: u64) -> u64 {
 fn teams() -> impl Strategy<Value = Vec<TeamRuns>> {
     let one = (0_i64..300, 0_i64..300, 0_i64..100, 1_i64..40).prop_map(|(followed, not, errors, people)| TeamRuns {
         people,
+        squares: (followed + not) * (followed + not) / people,
         ..team(0, followed, not, errors.min(followed + not))
     });
     prop::collection::vec(one, 0..5).prop_map(|teams| {

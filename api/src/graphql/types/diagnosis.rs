@@ -61,7 +61,8 @@ impl Diagnosis {
         Ratio(self.0.diagnosis.adoption)
     }
 
-    /// Runs with errors, of those that followed the procedure and ended.
+    /// Runs with errors, of those that followed the procedure, were watched for `watchDays` and ended in that time: of the 90 days
+    /// until so long before now.
     async fn errors_when_followed(&self) -> Ratio {
         Ratio(self.0.diagnosis.errors_when_followed)
     }
@@ -99,7 +100,8 @@ impl DiagnosisFinding {
     }
 
     /// What the figures lie beyond, with their whole intervals: the adoption that counts as enough, the share of runs with
-    /// errors that is tolerated, the least trouble of a step, the least distance between teams.
+    /// errors that is tolerated, the least trouble of a step. For `INCONSISTENT` the least distance between teams, whose
+    /// intervals lie apart.
     async fn threshold(&self) -> f64 {
         self.0.threshold()
     }
