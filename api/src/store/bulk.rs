@@ -52,7 +52,7 @@ fn listed(column: impl ColumnTrait, read: &'static str, values: &serde_json::Val
 }
 
 /// Places of so many rows in portions of at most `most`. On SQLite, where a statement has a place for each value, each
-/// portion is of a power of two: so few statements are prepared that they are kept.
+/// portion is full or of a power of two: so few statements are prepared that they are kept.
 pub(in crate::store) fn portions<C: Connection>(
     db: &C,
     rows: usize,
@@ -65,7 +65,7 @@ fn parts(rows: usize, most: usize, by_powers: bool) -> impl Iterator<Item = Rang
     let mut done = 0;
     iter::from_fn(move || {
         let left = (rows - done).min(most);
-        let part = if by_powers { 1 << left.checked_ilog2()? } else { left };
+        let part = if by_powers && left < most { 1 << left.checked_ilog2()? } else { left };
         done += part;
         (part > 0).then(|| done - part..done)
     })
@@ -233,6 +233,6 @@ mod tests {
         assert_eq!(parts(0, 4, true).next(), None);
         assert_eq!(parts(9, 4, false).collect::<Vec<_>>(), [0..4, 4..8, 8..9]);
         assert_eq!(parts(11, 1000, true).collect::<Vec<_>>(), [0..8, 8..10, 10..11]);
-        assert_eq!(parts(7, 3, true).collect::<Vec<_>>(), [0..2, 2..4, 4..6, 6..7]);
+        assert_eq!(parts(8, 3, true).collect::<Vec<_>>(), [0..3, 3..6, 6..8]);
     }
 }

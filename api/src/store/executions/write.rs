@@ -19,8 +19,8 @@ use crate::store::entity::{execution_step, execution_violation};
 use crate::store::rollups::{self, counted};
 use crate::store::{Connection, micros};
 
-/// Rows per statement: below the limit of parameters of both databases.
-const ROWS: usize = 1_000;
+/// Rows per statement: below the limit of parameters of both databases, and as many as bulk senders send at a time.
+const ROWS: usize = 500;
 
 /// A run as it is to be stored.
 #[derive(Debug, Clone)]

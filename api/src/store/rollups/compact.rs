@@ -18,7 +18,7 @@ use crate::store::{Connection, Store};
 /// Deltas that are taken in one round at most.
 const DELTAS: usize = 200;
 /// How many bytes of them are taken in one, so that on SQLite other writers wait for a short time only, and so that sums of
-/// runs that have nothing in common take little memory: each of them changes nine rows.
+/// runs that have nothing in common take little memory: each of them changes up to twelve rows.
 const BYTES: usize = 256 * 1024;
 /// How much may wait while others write to SQLite, which has one writer at a time: reports of executions go first until then.
 /// Whoever reads figures reads what waits: so much takes about 15 ms.
@@ -27,8 +27,8 @@ const PATIENCE_BYTES: i64 = 2 * 1024 * 1024;
 const PATIENCE_DELTAS: i64 = 1_000;
 /// Between two looks at whether others write.
 const LOOK: Duration = Duration::from_millis(5);
-/// Rows per statement: below the limit of parameters of both databases.
-const ROWS: usize = 4_000;
+/// Rows per statement: below the limit of parameters of both databases, and a size that SQLite keeps a statement for anyway.
+const ROWS: usize = 2_048;
 
 /// Compacts what waits, in rounds of their own transaction, until nothing is left, another worker is at it, `stop` says so, or
 /// it gives way to those who write; answers how many deltas that were.
@@ -127,8 +127,9 @@ pub(super) async fn apply(db: &impl Connection, zone: Zone, delta: &Delta) -> Re
         let part =
             |is_kept| -> Vec<_> { rows.iter().zip(&kept).filter(|(_, k)| **k == is_kept).map(|(r, _)| r).collect() };
         // Nobody else writes sums meanwhile, and what is known to be new is inserted for less.
-        add_series(db, &part(false)).await?;
-        write(db, &part(false), "").await?;
+        let new = part(false);
+        add_series(db, &new).await?;
+        write(db, &new, "").await?;
         write(db, &part(true), REPLACED).await?;
     }
     Ok(())
@@ -212,4 +213,61 @@ pub(in crate::store) fn decode(tally: &[u8], completed: &[u8], abandoned: &[u8])
         completed: Change::decode(completed).map_err(Error::internal)?,
         abandoned: Change::decode(abandoned).map_err(Error::internal)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use sopwith_migration::{Migrator, MigratorTrait as _};
+
+    use super::*;
+
+    async fn waits(store: &Store, deltas: i64, bytes: i64) {
+        let sql = format!(
+            "DELETE FROM rollup_delta; \
+             WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {deltas}) \
+             INSERT INTO rollup_delta (changes) SELECT zeroblob({bytes}) FROM n"
+        );
+        store.writer().execute_unprepared(&sql).await.unwrap();
+    }
+
+    /// What was given back is free with some delay.
+    async fn let_go(store: &Store) {
+        while store.is_writer_taken() {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_writes_to_sqlite_goes_first_until_much_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}?mode=rwc", folder.path().join("sopwith.db").display());
+        let store = Store::open(&url, 2, Zone::UTC).await.unwrap();
+        Migrator::up(store.writer(), None).await.unwrap();
+        crate::store::rollups::prepare(&store).await.unwrap();
+        let insert = Statement::from_sql_and_values(
+            store.writer().get_database_backend(),
+            "INSERT INTO rollup_delta (changes) VALUES (?)",
+            [Delta::default().encode().into()],
+        );
+        store.writer().execute_raw(insert).await.unwrap();
+
+        let writing = store.begin().await.unwrap();
+        assert_eq!(compact(&store, || false).await.unwrap(), 0);
+        writing.rollback().await.unwrap();
+        let_go(&store).await;
+        assert_eq!(compact(&store, || false).await.unwrap(), 1);
+
+        let (deltas, bytes) = (PATIENCE_DELTAS, PATIENCE_BYTES);
+        for (deltas, bytes, first) in
+            [(deltas - 1, 0, true), (deltas, 0, false), (1, bytes - 1, true), (2, bytes / 2, false)]
+        {
+            waits(&store, deltas, bytes).await;
+            let_go(&store).await;
+            assert!(!gives_way(&store).await.unwrap(), "nobody writes");
+            let writing = store.begin().await.unwrap();
+            assert_eq!(gives_way(&store).await.unwrap(), first, "{deltas} deltas of {bytes} bytes");
+            writing.rollback().await.unwrap();
+        }
+        store.close().await.unwrap();
+    }
 }
