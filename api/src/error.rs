@@ -1,7 +1,10 @@
 //! What can go wrong in the service, apart from the library and database texts, which are logged and never shown.
 
+use sea_orm::error::ConnAcquireErr;
 use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
 use sopwith_domain::error::Refusal;
+
+use crate::telemetry::acquire;
 
 /// An operation's failure.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +57,10 @@ impl From<DbErr> for Error {
             _ => {}
         }
         match &error {
+            DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => {
+                acquire::waited_in_vain();
+                Self::Unavailable
+            }
             DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::Unavailable,
             DbErr::Exec(RuntimeErr::SqlxError(source)) | DbErr::Query(RuntimeErr::SqlxError(source)) => {
                 // Serialization failure and deadlock in PostgreSQL; busy in SQLite.

@@ -4,9 +4,10 @@
 //! Nothing queues without bound. A batch waits for its place for a short time only, and only so many wait; whoever gets
 //! none is told when to try again, and nothing of their batch was taken.
 
+use std::collections::HashMap;
 use std::mem::take;
 use std::slice;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sopwith_domain::execution::Mode;
@@ -20,9 +21,9 @@ use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::together::{Groups, Turn};
 
-/// How many batches, or groups of small ones, may wait for each place.
+/// How many batches, or groups of small ones, may wait for each place; half as many of one source.
 const WAITING_PER_PLACE: usize = 16;
-/// How many small batches may be in work for each place.
+/// How many small batches may be in work for each place; half as many of one source.
 const SMALL_PER_PLACE: usize = 256;
 /// The most items of a small batch: those share a transaction with others.
 const SMALL: usize = 50;
@@ -35,6 +36,8 @@ pub struct Intake {
     places: Semaphore,
     waiting: Semaphore,
     small: Semaphore,
+    lanes: Mutex<HashMap<String, Arc<Lane>>>,
+    max_batches: usize,
     max_wait: Duration,
     groups: Groups<Kin, Member>,
     group_wait: Duration,
@@ -51,6 +54,8 @@ impl Intake {
             places: Semaphore::new(config.max_batches),
             waiting: Semaphore::new(config.max_batches * WAITING_PER_PLACE),
             small: Semaphore::new(config.max_batches * SMALL_PER_PLACE),
+            lanes: Mutex::default(),
+            max_batches: config.max_batches,
             max_wait: Duration::from_millis(config.max_wait_milliseconds),
             groups: Groups::default(),
             group_wait: Duration::from_millis(config.group_milliseconds),
@@ -69,13 +74,13 @@ impl Intake {
         let (answer, told) = oneshot::channel();
         let (metrics, items) = (Arc::clone(&self.metrics), batch.reports.len());
         let mut sender = Sender { metrics, mode: batch.mode, items, began: Instant::now(), answer: Some(answer) };
-        let batch = Admitted::new(call.clone(), batch).inspect_err(|_| {
-            sender.settle();
-        })?;
+        let batch = Admitted::new(call.clone(), batch).inspect_err(|_| sender.refused())?;
         if self.group_wait.is_zero() || items > SMALL {
             self.store(vec![Member { batch, sender }]).await;
             return told.await.unwrap_or_else(given_up);
         }
+        let lane = self.lane(&batch.batch().source);
+        let _of_source = lane.small.try_acquire().map_err(|_| sender.no_place())?;
         let _small = self.small.try_acquire().map_err(|_| sender.no_place())?;
         self.join(batch.kin(), items, Member { batch, sender });
         told.await.unwrap_or_else(given_up)
@@ -107,7 +112,10 @@ impl Intake {
     }
 
     async fn store(&self, members: Vec<Member>) {
-        let Some(_place) = self.place().await else {
+        // They are kin, and so of one source.
+        let lane = members.first().map(|first| self.lane(&first.batch.batch().source));
+        let Some(lane) = lane else { return };
+        let Some(_place) = self.place(&lane).await else {
             for Member { mut sender, .. } in members {
                 let busy = sender.no_place();
                 sender.tell(Err(busy));
@@ -150,15 +158,58 @@ impl Intake {
         Ok(taken.answers)
     }
 
+    /// Expects that items are taken: if nobody does, for want of time or for a fault, they count as failed.
+    #[must_use]
+    pub fn expect(&self, mode: Mode, items: usize) -> Expected {
+        Expected { metrics: Arc::clone(&self.metrics), mode, items }
+    }
+
     /// Counts items that came with a batch and could not be read: they were rejected as well.
     pub fn unreadable(&self, mode: Mode, count: usize) {
         self.metrics.ingested_unreadable(mode, count);
     }
 
+    /// What the batches of a source have in common.
+    fn lane(&self, source: &str) -> Arc<Lane> {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lane) = lanes.get(source) {
+            return Arc::clone(lane);
+        }
+        // Nobody has the others any more.
+        lanes.retain(|_, lane| Arc::strong_count(lane) > 1);
+        let lane = Arc::new(Lane::new(self.max_batches));
+        lanes.insert(source.to_owned(), Arc::clone(&lane));
+        lane
+    }
+
     /// A place, where one becomes free in time.
-    async fn place(&self) -> Option<SemaphorePermit<'_>> {
+    async fn place<'a>(&'a self, lane: &'a Lane) -> Option<(SemaphorePermit<'a>, SemaphorePermit<'a>)> {
+        let _of_source = lane.waiting.try_acquire().ok()?;
         let _waiting = self.waiting.try_acquire().ok()?;
-        timeout(self.max_wait, self.places.acquire()).await.ok()?.ok()
+        let place = async {
+            let turn = lane.turns.acquire().await.ok()?;
+            Some((turn, self.places.acquire().await.ok()?))
+        };
+        timeout(self.max_wait, place).await.ok()?
+    }
+}
+
+/// Bounds of one source, so that no other has to wait behind all that it sends: it may have all places while nobody else
+/// wants one, but no more of its batches stand in the line for them than there are places.
+#[derive(Debug)]
+struct Lane {
+    turns: Semaphore,
+    waiting: Semaphore,
+    small: Semaphore,
+}
+
+impl Lane {
+    fn new(max_batches: usize) -> Self {
+        Self {
+            turns: Semaphore::new(max_batches),
+            waiting: Semaphore::new(max_batches * WAITING_PER_PLACE / 2),
+            small: Semaphore::new(max_batches * SMALL_PER_PLACE / 2),
+        }
     }
 }
 
@@ -179,6 +230,27 @@ async fn while_waited_for<T>(senders: &mut [Sender], work: impl Future<Output = 
 
 fn given_up<T, E>(_: E) -> Result<T> {
     Err(Error::internal("executions in work were given up"))
+}
+
+/// Items that came, and with which nothing was done yet.
+#[derive(Debug)]
+pub struct Expected {
+    metrics: Arc<Metrics>,
+    mode: Mode,
+    items: usize,
+}
+
+impl Expected {
+    /// They are in other hands now, or somebody was told why not.
+    pub fn settle(mut self) {
+        self.items = 0;
+    }
+}
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        self.metrics.ingested_failed(self.mode, self.items);
+    }
 }
 
 /// A batch in work.
@@ -206,7 +278,7 @@ impl Sender {
             self.metrics.ingested(self.mode, answers, self.began.elapsed());
         }
         if matches!(told, Err(Error::Refused(_))) {
-            self.settle();
+            self.refused();
         }
         if let Some(answer) = self.answer.take() {
             // Whoever has gone will send it again, and be told that it was taken before.
@@ -217,6 +289,12 @@ impl Sender {
     /// The sender is told what became of the items. Answers how many they are.
     fn settle(&mut self) -> usize {
         take(&mut self.items)
+    }
+
+    /// Counts the items as rejected, all of them for one reason.
+    fn refused(&mut self) {
+        let items = self.settle();
+        self.metrics.ingested_unreadable(self.mode, items);
     }
 
     /// Counts the items as turned away.
@@ -249,36 +327,65 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_place_is_waited_for_but_not_for_long() {
         let intake = intake(2);
-        let (first, second) = (intake.place().await, intake.place().await);
+        let lane = intake.lane("one");
+        let (first, second) = (intake.place(&lane).await, intake.place(&lane).await);
         assert!(first.is_some() && second.is_some());
         let began = tokio::time::Instant::now();
-        assert!(intake.place().await.is_none());
+        assert!(intake.place(&lane).await.is_none());
         assert_eq!(began.elapsed(), Duration::from_secs(1));
         let freed = async {
             tokio::time::sleep(Duration::from_millis(400)).await;
             drop(first);
         };
-        let (third, ()) = tokio::join!(intake.place(), freed);
+        let (third, ()) = tokio::join!(intake.place(&lane), freed);
         assert!(third.is_some(), "whoever waits gets what becomes free");
     }
 
     #[tokio::test(start_paused = true)]
     async fn only_so_many_wait_and_the_others_are_told_at_once() {
         let intake = Arc::new(intake(1));
-        let held = intake.place().await;
+        let (one, another) = (intake.lane("one"), intake.lane("another"));
+        let held = intake.place(&one).await;
         let mut all = tokio::task::JoinSet::new();
         for _ in 0..100 {
-            let intake = Arc::clone(&intake);
+            let (intake, lane) = (Arc::clone(&intake), Arc::clone(&one));
             all.spawn(async move {
                 let began = tokio::time::Instant::now();
-                (intake.place().await.is_some(), began.elapsed())
+                (intake.place(&lane).await.is_some(), began.elapsed())
             });
         }
         let ended = all.join_all().await;
         assert!(ended.iter().all(|(placed, _)| !placed));
         let waited = ended.iter().filter(|(_, took)| *took >= Duration::from_secs(1)).count();
-        assert_eq!(waited, WAITING_PER_PLACE);
+        assert_eq!(waited, WAITING_PER_PLACE / 2, "the other half is for others");
         drop(held);
-        assert!(intake.place().await.is_some(), "nothing of it is left behind");
+        assert!(intake.place(&another).await.is_some(), "nothing of it is left behind");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_behind_all_that_another_source_sends() {
+        let intake = Arc::new(intake(2));
+        let (rude, polite) = (intake.lane("rude"), intake.lane("polite"));
+        let mut all = tokio::task::JoinSet::new();
+        for _ in 0..100 {
+            let (intake, lane) = (Arc::clone(&intake), Arc::clone(&rude));
+            all.spawn(async move {
+                let place = intake.place(&lane).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                place.is_some()
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let began = tokio::time::Instant::now();
+        let place = intake.place(&polite).await;
+        assert!(place.is_some() && began.elapsed() <= Duration::from_millis(100), "{:?}", began.elapsed());
+        let again = Arc::clone(&intake).lane("rude");
+        assert!(Arc::ptr_eq(&again, &rude), "it is the same while somebody has it");
+        all.abort_all();
+        while all.join_next().await.is_some() {}
+        drop(place);
+        drop((rude, again, polite));
+        intake.lane("third");
+        assert_eq!(intake.lanes.lock().unwrap().len(), 1, "who is gone is forgotten");
     }
 }

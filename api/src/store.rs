@@ -55,7 +55,7 @@ pub use sea_orm::ConnectionTrait as Connection;
 pub use uuid::Uuid;
 
 /// How long a request waits for a connection, and SQLite for its one writer.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a connection to PostgreSQL is used, so that what its process has gathered is given back.
 const LIFETIME: Duration = Duration::from_mins(30);
 /// One that was used as lately as this is not tried before it is used again.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::bulk::{LINES, assert_error, body, executions, item, post};
 use super::{Reporter, everyone, from_now};
 use crate::story::{RECORD, place, text};
-use crate::support::{Backend, World, both, connect};
+use crate::support::{Backend, World, both, connect, respond};
 
 const OTHER: [(&str, &str); 1] = [("SOPWITH_TIME_ZONE", "Asia/Kolkata")];
 const OTHER_FORM: &str = "figures are kept in another form than this process was started for";
@@ -54,6 +54,9 @@ async fn assert_refuses(world: &World, reporter: &Reporter, n: usize) {
     let at_an_edge = format!("{{ figures(filter: {{from: \"{}\"}}) {{ runs }} }}", from_now(-86_399));
     assert_eq!(everyone(world).error_code(&at_an_edge, json!({})).await, "UNAVAILABLE");
     assert_eq!(executions(world).await, before, "nothing of it is stored");
+    let ready = respond(world.raw().http.get(world.raw().url("/readyz"))).await;
+    assert_eq!(ready.status.as_u16(), 503, "{ready:?}");
+    assert!(ready.body.as_str().unwrap().contains("another form"), "{ready:?}");
 }
 
 async fn runs(world: &World) -> Value {

@@ -64,6 +64,11 @@ both! {
         assert_eq!((&last["index"], &error["extensions"]["code"]), (&json!(1), &json!("INTERNAL")), "{last}");
         assert_eq!((&error["message"], wire.line().await), (&json!("internal error"), None));
         world.execute("ALTER TABLE event_away RENAME TO execution_event").await;
+        // Before anything is looked at: nobody can be found out about.
+        world.execute("ALTER TABLE person RENAME TO person_away").await;
+        let answer = post(&world, &reporter.client, "mode=LIVE", LINES, body(&[item(1), item(2)])).await;
+        assert_error(&answer, 500, "INTERNAL", "nobody is known");
+        world.execute("ALTER TABLE person_away RENAME TO person").await;
         let reason = world.server.log_entry(|line| line["message"] == "executions could not be recorded").await;
         assert!(reason["reason"].as_str().unwrap().contains("execution_event"), "{reason}");
 
@@ -75,7 +80,7 @@ both! {
         lock.release().await;
 
         let failed = counted(&world).await.into_iter().filter(|(name, _)| name.contains("FAILED"));
-        assert!((failed.map(|(_, count)| count).sum::<f64>() - 5.0).abs() < 1e-6);
+        assert!((failed.map(|(_, count)| count).sum::<f64>() - 7.0).abs() < 1e-6);
         let answers = lines(&post(&world, &reporter.client, "mode=LIVE", LINES, body(&[item(0), item(1), item(2)])).await);
         assert_eq!((count(&answers, "DUPLICATE"), count(&answers, "CREATED")), (1, 2));
         assert_eq!(executions(&world).await, 3);

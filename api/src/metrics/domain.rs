@@ -102,7 +102,7 @@ async fn runs(store: &Store, now: Timestamp) -> Result<[Family; 3]> {
 }
 
 async fn sources(store: &Store) -> Result<Family> {
-    let help = "When the last record of a source came.";
+    let help = "When the last record of a source came that told something new.";
     let mut family = Family::gauge("sop_ingest_source_last_record_timestamp_seconds", help);
     for (source, last) in figures::last_records(store.read()).await? {
         family.set(&[("source", &source)], seconds(last.micros()));

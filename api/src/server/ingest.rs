@@ -14,6 +14,7 @@ mod told;
 
 use std::sync::{Arc, OnceLock};
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, X_CONTENT_TYPE_OPTIONS};
 use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, rt};
@@ -124,8 +125,13 @@ impl Sender {
         if items.is_empty() {
             return Ok(Bytes::new());
         }
-        let bearer = bearer::of(&self.edge, &self.headers).await?;
-        self.take(bearer, items).await
+        let expected = self.edge.intake.expect(self.terms.mode, items.len());
+        let bearer = bearer::of(&self.edge, &self.headers).await;
+        // A fault is one of theirs too; whoever is not believed any more is told so.
+        if bearer.as_ref().err().is_none_or(|rejection| rejection.status() != StatusCode::SERVICE_UNAVAILABLE) {
+            expected.settle();
+        }
+        self.take(bearer?, items).await
     }
 
     /// Takes a batch; answers with a line for each item.
@@ -147,11 +153,13 @@ impl Sender {
         let batch = BatchInput { source: self.terms.source.clone(), mode: self.terms.mode, sent_at, reports };
         let (edge, id, person) = (Arc::clone(&self.edge), self.id.clone(), Arc::clone(&self.person));
         let run = async move {
+            let expected = edge.intake.expect(batch.mode, batch.reports.len());
             let actor = people::actor(&edge.store, &bearer, now, id.as_str()).await?;
             person.get_or_init(|| actor.person);
             let request_id = id.as_str().to_owned();
             let call = Call { store: edge.store.clone(), actor, now, via: Via::Api, request_id };
             let mode = batch.mode;
+            expected.settle();
             let answers = edge.intake.take(&call, batch).await?;
             edge.intake.unreadable(mode, unread);
             Ok::<_, Error>(answers)
@@ -189,6 +197,7 @@ impl Sender {
             lines = match self.next().await {
                 Ok(lines) => lines,
                 Err(stop) => {
+                    stop.count(self.edge.metrics.operations());
                     reason = Some(stop.message().to_owned());
                     stop.line(self.answered, &self.id)
                 }

@@ -25,7 +25,7 @@ pub(super) use series::Scope;
 pub use check::{Verified, claim, last_check, release, verify};
 pub use compact::compact;
 pub use expired::{deleted, keep};
-pub use form::{kept_from, move_kept_from};
+pub use form::{fit, kept_from, move_kept_from};
 pub use rebuild::{Prepared, prepare, rebuild};
 pub use row::{Counted, counted};
 

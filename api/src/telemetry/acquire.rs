@@ -9,6 +9,8 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::store::PATIENCE;
+
 /// The target and the field of the library's event, in seconds.
 const TARGET: &str = "sqlx::pool::acquire";
 const FIELD: &str = "acquired_after_secs";
@@ -29,6 +31,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>, F: Fn(Duration) + 'static> Layer<S>
     }
 }
 
+/// Tells of a wait that was given up, of which the library says nothing.
+pub fn waited_in_vain() {
+    tracing::trace!(target: TARGET, acquired_after_secs = PATIENCE.as_secs_f64());
+}
+
 /// Lets nothing but the library's event through.
 pub fn only() -> Targets {
     Targets::new().with_target(TARGET, Level::TRACE)
@@ -44,4 +51,22 @@ impl Visit for Wait {
     }
 
     fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+
+    #[test]
+    fn waits_that_are_given_up_count_too() {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let waits = Arc::clone(&seen);
+        let layer = Acquired(move |wait| waits.lock().unwrap().push(wait)).with_filter(only());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), waited_in_vain);
+        assert_eq!(*seen.lock().unwrap(), [PATIENCE]);
+    }
 }

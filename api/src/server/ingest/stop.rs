@@ -60,7 +60,7 @@ impl Stop {
 
     /// A batch took too long.
     pub fn out_of_time() -> Self {
-        Self::unavailable("the operation took too long")
+        Self::unavailable("the operation took too long: it is not known what was taken, send it again")
     }
 
     fn unavailable(message: impl Into<String>) -> Self {
@@ -91,7 +91,7 @@ impl Stop {
         response.insert_header(JSON).body(json!({ "errors": [self.error(id)] }).to_string())
     }
 
-    /// The last line of an answer: nothing was taken from this index on.
+    /// The last line of an answer: no item is answered from this index on.
     pub fn line(&self, index: u64, id: &RequestId) -> Bytes {
         format!("{}\n", json!({ "index": index, "errors": [self.error(id)] })).into()
     }

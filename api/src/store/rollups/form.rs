@@ -65,6 +65,14 @@ pub(in crate::store) async fn expect(db: &impl Connection, zone: Zone) -> Result
     Ok(state.kept_from)
 }
 
+/// Whether the roll-ups are kept in the form of this process.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn fit(store: &Store) -> Result<bool> {
+    Ok(state(store.read()).await?.form == store.form())
+}
+
 /// The time from before which executions may have been deleted; none where all are kept.
 ///
 /// # Errors

@@ -62,6 +62,9 @@ async fn prepared(store: &Store, db: &impl Connection) -> Result<Option<Prepared
 /// # Errors
 /// When the database does not answer: the old ones stay.
 pub async fn rebuild(store: &Store) -> Result<u64> {
+    if state(store.read()).await?.form.layout != LAYOUT {
+        executions::judge_stored(store).await?;
+    }
     let tx = hold(store).await?;
     let built = build(&tx, store.zone()).await?;
     tx.commit().await?;
