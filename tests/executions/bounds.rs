@@ -4,7 +4,7 @@ use chrono::{Duration, TimeZone as _, Utc};
 use serde_json::{Value, json};
 
 use super::figures::micros;
-use super::{Reporter, compacted, count, everyone};
+use super::{Reporter, compacted, count, everyone, from_now};
 use crate::story::{number, place, text};
 use crate::support::{World, both};
 
@@ -125,5 +125,42 @@ both! {
         assert_eq!(seen["figures"], json!([{"process": {"key": "p-0"}, "runs": 1}]));
         let refused = everyone(&world).send(&asked("01"), json!({})).await;
         assert!(text(&refused.body["errors"][0]["message"]).starts_with("groupBy: more than 2000 groups"), "{refused:?}");
+    }
+
+    async fn more_runs_than_can_be_counted_are_refused(mut world: World) {
+        world.restart_with(&[("SOPWITH_REQUEST_TIMEOUT_SECONDS", "120")]).await;
+        let place = place(&world).await;
+        let at = from_now(-40 * 86_400);
+        let run = |n: i64| json!({"eventId": format!("r{n}"), "runId": format!("r{n}"), "process": "password-reset", "startedAt": at,
+            "violations": [{"kind": "SLA", "severity": "MINOR"}], "steps": [{"key": "reset", "status": "FAILED"}]});
+        Reporter::new(&world, "tickets").create("BACKFILL", &(0..1000).map(run).collect::<Vec<_>>()).await;
+        compacted(&world).await;
+        for table in ["execution", "rollup"] {
+            world.execute(&format!("ALTER TABLE {table} RENAME TO one_{table}")).await;
+        }
+        for (times, error) in [(500, Value::Null), (501, json!("BAD_USER_INPUT"))] {
+            // Each of them so many times.
+            for table in ["execution", "rollup"] {
+                world.execute(&format!("DROP VIEW IF EXISTS {table}")).await;
+                let many = format!("WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {times})");
+                world.execute(&format!("CREATE VIEW {table} AS {many} SELECT one_{table}.* FROM one_{table} CROSS JOIN n")).await;
+            }
+            for (query, more, field) in [
+                ("violationKinds(filter: $filter) { violations { runs } }", json!({}), "filter.from"),
+                ("stepErrors(filter: $filter) { runs }", json!({}), "filter.sopId"),
+                ("stepErrors(filter: $filter) { runs }", json!({"processId": place.process}), "filter.from"),
+            ] {
+                let query = format!("query($filter: FiguresFilter) {{ {query} }}");
+                let answer = place.manager.send(&query, json!({"filter": more})).await.body;
+                assert_eq!(answer["errors"][0]["extensions"]["code"], error, "{times}: {answer}");
+                if error.is_null() {
+                    let runs = [&answer["data"]["violationKinds"]["violations"]["runs"], &answer["data"]["stepErrors"]["runs"]];
+                    assert!(runs.contains(&&json!(500_000)), "{answer}");
+                } else {
+                    let said = text(&answer["errors"][0]["message"]);
+                    assert!(said.starts_with(&format!("{field}: more than 500000 runs")), "{answer}");
+                }
+            }
+        }
     }
 }
