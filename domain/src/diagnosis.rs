@@ -3,8 +3,9 @@
 //! This is a screen: what it finds is for a person to look at, who chooses a response. The thresholds are this service's
 //! own, for the reasons given with each; no research says where they lie. A finding needs an interval that lies wholly
 //! beyond the threshold, so that a few runs send nobody to training. Runs of one person are alike, so intervals are those
-//! of fewer runs than there are: by the design effect of Kish 1965, `1 + (m - 1) r`, for an
-//! intra-class correlation r of [`ALIKE`] and m runs of the person of a run, `sum n^2 / sum n` where people have n each, which is also what the comparison of versions is tried with.
+//! of fewer runs than there are: by the design effect of Kish 1965, `1 + (m - 1) r`, where the person of a run has m runs on
+//! average over the runs, `sum n^2 / sum n` of people with n each, and r is an intra-class correlation of [`ALIKE`], which
+//! is also what the comparison of versions is tried with.
 
 #[cfg(test)]
 mod tests;
@@ -96,6 +97,15 @@ text_enum! {
     }
 }
 
+/// How runs are shared among people. Those that nobody is named for may be one person's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Crowd {
+    /// The sum of how many runs each person has.
+    pub runs: i64,
+    /// The sum of the squares of that.
+    pub squares: i64,
+}
+
 /// The runs of one team.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TeamRuns {
@@ -105,8 +115,8 @@ pub struct TeamRuns {
     pub runs: i64,
     /// By how many people, where they are known.
     pub people: i64,
-    /// The sum of the squares of how many each of them has; those that nobody is named for may be one person's.
-    pub squares: i64,
+    /// How they are shared among people.
+    pub crowd: Crowd,
     /// Those that followed the procedure, of those of which that is known.
     pub adoption: Ratio,
     /// Those with errors, of those that ended of the runs that were watched in full.
@@ -147,8 +157,8 @@ pub struct Evidence {
     pub steps: Vec<StepRuns>,
     /// How many people performed the runs of all teams.
     pub people: i64,
-    /// The sum of the squares of how many each of them has, as of a team.
-    pub squares: i64,
+    /// How the runs of all teams are shared among people.
+    pub crowd: Crowd,
     /// The error rate that was declared as a target.
     pub error_target: Option<f64>,
 }
@@ -232,8 +242,7 @@ pub struct Diagnosis {
 pub fn diagnose(evidence: &Evidence) -> Diagnosis {
     let sum = |of: fn(&TeamRuns) -> Ratio| evidence.teams.iter().map(of).fold(Ratio::default(), plus);
     let (adoption, errors) = (sum(|t| t.adoption), sum(|t| t.errors_when_followed));
-    let runs: i64 = evidence.teams.iter().map(|team| team.runs).sum();
-    let crowd = Crowd { runs, squares: evidence.squares };
+    let crowd = evidence.crowd;
     let mut findings = Vec::new();
     let enough = |ratio: Ratio| ratio.denominator >= LEAST_RUNS;
     let known = measured(adoption, Z, crowd).filter(|_| enough(adoption));
@@ -254,13 +263,6 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
         (true, false) => State::Insufficient,
     };
     Diagnosis { state, adoption, errors_when_followed: errors, findings }
-}
-
-/// So many runs, and the sum of the squares of how many each person has.
-#[derive(Debug, Clone, Copy)]
-struct Crowd {
-    runs: i64,
-    squares: i64,
 }
 
 impl Crowd {
@@ -311,10 +313,7 @@ fn spread(teams: &[TeamRuns], metric: Metric, of: fn(&TeamRuns) -> Ratio) -> Opt
     let judged: Vec<&TeamRuns> =
         teams.iter().filter(|team| team.team.is_some() && of(team).denominator >= LEAST_OF_PART).collect();
     let z = point(judged.len() * judged.len().saturating_sub(1) / 2);
-    let share = |team: &&TeamRuns| {
-        let crowd = Crowd { runs: team.runs, squares: team.squares };
-        Some((team.team, measured(of(team), z, crowd)?))
-    };
+    let share = |team: &&TeamRuns| Some((team.team, measured(of(team), z, team.crowd)?));
     let shares: Vec<Share> = judged.iter().filter_map(share).collect();
     // Of all pairs that are apart for sure, the one furthest apart: the outermost may be of few runs.
     let pairs = shares.iter().flat_map(|most| shares.iter().map(move |least| (*most, *least)));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue::Set, QueryResult, Statement};
 use sopwith_domain::access::Permit;
-use sopwith_domain::diagnosis::{Evidence, Figure, Finding, Response, StepRuns, TeamRuns};
+use sopwith_domain::diagnosis::{Crowd, Evidence, Figure, Finding, Response, StepRuns, TeamRuns};
 use sopwith_domain::funnel::StepCounts;
 use sopwith_domain::ids::{PersonId, ResponseId, SopId, TeamId, VersionId};
 use sopwith_domain::measurement::Stretch;
@@ -37,18 +37,23 @@ pub async fn evidence(
     let (with, values) = stretches(backend, &[*asked, Asked { stretch: watched, ..*asked }]);
     let sum = |condition: &str| format!("SUM(CASE WHEN {condition} THEN 1 ELSE 0 END)");
     let ended = format!("place = 1 AND {ENDED}");
+    // Of both stretches the one in which somebody has more.
+    let size = "CASE WHEN runs > watched THEN runs ELSE watched END";
     let all = |column: &str| format!("CAST(SUM({column}) AS bigint) AS {column}");
     let sums =
         ["runs", "followed", "known", "failed", "ended", "followed_failed", "followed_ended"].map(all).join(", ");
     let sql = format!(
-        "{with}, one AS (SELECT team_id, actor_id, {} AS runs, {} AS followed, {} AS known, {} AS failed, {} AS ended, \
-            {} AS followed_failed, {} AS followed_ended {FROM} GROUP BY team_id, actor_id) \
-         SELECT team_id, COUNT(CASE WHEN runs > 0 THEN actor_id END) AS people, CAST(SUM(runs * runs) AS bigint) AS squares, {sums}, \
+        "{with}, one AS (SELECT team_id, actor_id, {} AS runs, {} AS watched, {} AS followed, {} AS known, {} AS failed, \
+                {} AS ended, {} AS followed_failed, {} AS followed_ended {FROM} GROUP BY team_id, actor_id), \
+            person AS (SELECT CAST(SUM({size}) AS bigint) AS size FROM one GROUP BY actor_id) \
+         SELECT team_id, COUNT(CASE WHEN runs > 0 THEN actor_id END) AS people, {sums}, \
+            CAST(SUM({size}) AS bigint) AS sizes, CAST(SUM(({size}) * ({size})) AS bigint) AS squares, \
             (SELECT COUNT(DISTINCT actor_id) FROM one WHERE runs > 0) AS all_people, \
-            (SELECT CAST(SUM(runs * runs) AS bigint) FROM \
-                (SELECT CAST(SUM(runs) AS bigint) AS runs FROM one GROUP BY actor_id) AS person) AS all_squares \
+            (SELECT CAST(SUM(size) AS bigint) FROM person) AS all_sizes, \
+            (SELECT CAST(SUM(size * size) AS bigint) FROM person) AS all_squares \
          FROM one GROUP BY team_id",
         sum("place = 0"),
+        sum("place = 1"),
         sum("place = 0 AND adherence = 'FOLLOWED'"),
         sum("place = 0 AND adherence <> 'UNKNOWN'"),
         sum(&format!("{ended} AND {FAILED}")),
@@ -59,7 +64,7 @@ pub async fn evidence(
     let mut evidence = Evidence::default();
     for row in db.query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await? {
         evidence.people = row.try_get("", "all_people")?;
-        evidence.squares = row.try_get("", "all_squares")?;
+        evidence.crowd = Crowd { runs: row.try_get("", "all_sizes")?, squares: row.try_get("", "all_squares")? };
         evidence.teams.push(team_runs(&row)?);
     }
     let runs: i64 = evidence.teams.iter().map(|team| team.runs).sum();
@@ -78,7 +83,7 @@ fn team_runs(row: &QueryResult) -> Result<TeamRuns> {
         team: row.try_get::<Option<Uuid>>("", "team_id")?.map(TeamId),
         runs: number("runs")?,
         people: number("people")?,
-        squares: number("squares")?,
+        crowd: Crowd { runs: number("sizes")?, squares: number("squares")? },
         adoption: ratio("followed", "known")?,
         errors: ratio("failed", "ended")?,
         errors_when_followed: ratio("followed_failed", "followed_ended")?,

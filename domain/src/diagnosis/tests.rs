@@ -13,7 +13,7 @@ fn team(n: u128, followed: i64, not: i64, errors: i64) -> TeamRuns {
         runs,
         // Everybody has a run: no two are alike.
         people: runs,
-        squares: runs,
+        crowd: Crowd { runs, squares: runs },
         adoption: Ratio { numerator: followed, denominator: runs },
         errors: Ratio { numerator: errors, denominator: runs },
         errors_when_followed: Ratio { numerator: errors.min(followed), denominator: followed },
@@ -26,8 +26,9 @@ fn step(key: &str, runs: i64, failed: i64, skipped: i64) -> StepRuns {
 
 fn of(teams: Vec<TeamRuns>) -> Evidence {
     let people = teams.iter().map(|team| team.people).sum();
-    let squares = teams.iter().map(|team| team.squares).sum();
-    Evidence { teams, people, squares, ..Evidence::default() }
+    let sum = |of: fn(&Crowd) -> i64| teams.iter().map(|team| of(&team.crowd)).sum();
+    let crowd = Crowd { runs: sum(|crowd| crowd.runs), squares: sum(|crowd| crowd.squares) };
+    Evidence { teams, people, crowd, ..Evidence::default() }
 }
 
 fn kinds(evidence: &Evidence) -> Vec<Finding> {
@@ -64,12 +65,13 @@ fn a_declared_target_says_what_is_tolerated() {
 
 #[test]
 fn the_runs_of_few_people_weigh_less() {
-    let adoption = |squares| Evidence { squares, ..of(vec![team(1, 300, 200, 0)]) };
+    let adoption = |squares| Evidence { crowd: Crowd { runs: 500, squares }, ..of(vec![team(1, 300, 200, 0)]) };
     assert_eq!(kinds(&adoption(500)), [Finding::LowAdoption]);
     assert_eq!(kinds(&adoption(5 * 100 * 100)), [], "a hundred runs of each: they may be of the few who do not");
     assert_eq!(kinds(&adoption(500 * 500)), [], "nobody is named");
     // One has 1,000 runs, of which 600 followed, and 19 have five each, of which 80 of 95 did.
-    let uneven = Evidence { squares: 1_000 * 1_000 + 19 * 25, ..of(vec![team(1, 680, 415, 0)]) };
+    let crowd = Crowd { runs: 1_095, squares: 1_000 * 1_000 + 19 * 25 };
+    let uneven = Evidence { crowd, ..of(vec![team(1, 680, 415, 0)]) };
     assert_eq!(kinds(&uneven), [], "it is one person who does not");
 }
 
@@ -109,7 +111,8 @@ fn teams_that_do_not_work_alike_are_named() {
     let errors = of(vec![team(1, 200, 0, 2), team(2, 200, 0, 70)]);
     assert!(kinds(&errors).contains(&Finding::Inconsistent));
     // The outermost is of few runs by three people, and tells nothing; the others do.
-    let by = |people: i64, team: TeamRuns| TeamRuns { people, squares: team.runs * team.runs / people, ..team };
+    let crowd = |people: i64, runs: i64| Crowd { runs, squares: runs * runs / people };
+    let by = |people, team: TeamRuns| TeamRuns { people, crowd: crowd(people, team.runs), ..team };
     let teams = [by(3, team(1, 30, 0, 0)), by(50, team(2, 950, 50, 0)), by(50, team(3, 700, 300, 0))];
     let found = diagnose(&of(teams.to_vec()));
     let [Found::Inconsistent { most, least, .. }] = &found.findings[..] else { panic!("{found:?}") };
@@ -129,7 +132,8 @@ fn chance_alone_finds_little() {
         for n in 0..4 {
             let followed: u64 = (0..15).map(|_| chance_of(&mut chance, &quantiles, 10)).sum();
             let followed = i64::try_from(followed).unwrap();
-            teams.push(TeamRuns { people: 15, squares: 15 * 100, ..team(n, followed, 150 - followed, 5) });
+            let crowd = Crowd { runs: 150, squares: 15 * 100 };
+            teams.push(TeamRuns { people: 15, crowd, ..team(n, followed, 150 - followed, 5) });
         }
         let mut counted = |key: &str| step(key, 600, i64::try_from(chance.binomial(600, 0.06)).unwrap(), 0);
         let steps = ["a", "b", "c", "d", "e", "f"].map(&mut counted).to_vec();
@@ -148,9 +152,9 @@ fn chance_alone_finds_little_where_one_has_most_runs() {
         let sizes = [1_000].into_iter().chain([5; 19]);
         let followed: u64 = sizes.map(|runs| chance_of(&mut chance, &quantiles, runs)).sum();
         let followed = i64::try_from(followed).unwrap();
-        let squares = 1_000 * 1_000 + 19 * 25;
+        let crowd = Crowd { runs: 1_095, squares: 1_000 * 1_000 + 19 * 25 };
         alarms +=
-            usize::from(!kinds(&Evidence { squares, ..of(vec![team(1, followed, 1_095 - followed, 0)]) }).is_empty());
+            usize::from(!kinds(&Evidence { crowd, ..of(vec![team(1, followed, 1_095 - followed, 0)]) }).is_empty());
     }
     // By how many runs each has on average it would be some 300. What is left over 25 comes of so few people.
     assert!(alarms <= 75, "{alarms} of 1,000");
@@ -164,7 +168,7 @@ fn chance_of(chance: &mut Chance, quantiles: &[f64], runs: u64) -> u64 {
 fn teams() -> impl Strategy<Value = Vec<TeamRuns>> {
     let one = (0_i64..300, 0_i64..300, 0_i64..100, 1_i64..40).prop_map(|(followed, not, errors, people)| TeamRuns {
         people,
-        squares: (followed + not) * (followed + not) / people,
+        crowd: Crowd { runs: followed + not, squares: (followed + not) * (followed + not) / people },
         ..team(0, followed, not, errors.min(followed + not))
     });
     prop::collection::vec(one, 0..5).prop_map(|teams| {
