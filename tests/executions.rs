@@ -31,7 +31,7 @@ pub use lock::Lock;
 use chrono::{DateTime, Datelike as _, Months, NaiveTime, Utc};
 use serde_json::{Value, json};
 
-use crate::story::RECORD;
+use crate::story::{RECORD, text};
 use crate::support::{Backend, Client, World, token};
 
 /// A program that reports executions.
@@ -122,6 +122,14 @@ pub fn from_now(seconds: i64) -> String {
 pub fn step(key: &str, attempt: i64, status: &str, times: [Option<DateTime<Utc>>; 2]) -> Value {
     let [began, ended] = times.map(|at| json!(at.map(|at| at.to_rfc3339())));
     with(json!({"key": key, "attempt": attempt, "status": status}), [("startedAt", began), ("finishedAt", ended)])
+}
+
+/// That a query is bad input, by the field that it begins to speak of.
+pub async fn assert_bad_input(who: &Client, query: &str, variables: Value, path: &str) {
+    let answer = who.send(query, variables).await.body;
+    let error = &answer["errors"][0];
+    assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{answer}");
+    assert!(text(&error["message"]).starts_with(path), "{answer}");
 }
 
 /// An item with further fields, but for those that say nothing.

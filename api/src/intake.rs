@@ -73,7 +73,8 @@ impl Intake {
     pub async fn take(self: &Arc<Self>, call: &Call, batch: BatchInput) -> Result<Vec<Answer>> {
         let (answer, told) = oneshot::channel();
         let (metrics, items) = (Arc::clone(&self.metrics), batch.reports.len());
-        let mut sender = Sender { metrics, mode: batch.mode, items, began: Instant::now(), answer: Some(answer) };
+        let expected = Expected { metrics, mode: batch.mode, items };
+        let mut sender = Sender { expected, began: Instant::now(), answer: Some(answer) };
         let batch = Admitted::new(call.clone(), batch).inspect_err(|_| sender.refused())?;
         if self.group_wait.is_zero() || items > SMALL {
             self.store(vec![Member { batch, sender }]).await;
@@ -232,7 +233,8 @@ fn given_up<T, E>(_: E) -> Result<T> {
     Err(Error::internal("executions in work were given up"))
 }
 
-/// Items that came, and with which nothing was done yet.
+/// Items that came. Those of which nothing is known when this ends count as failed: also where the work is given up from outside,
+/// when it takes too long.
 #[derive(Debug)]
 pub struct Expected {
     metrics: Arc<Metrics>,
@@ -241,9 +243,9 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// They are in other hands now, or somebody was told why not.
-    pub fn settle(mut self) {
-        self.items = 0;
+    /// They are in other hands now, or somebody is told what became of them. Answers how many they are.
+    pub fn settle(&mut self) -> usize {
+        take(&mut self.items)
     }
 }
 
@@ -260,13 +262,10 @@ struct Member {
     sender: Sender,
 }
 
-/// Whom to tell what became of a batch, the metrics included. Items of which nothing is known when this ends count as
-/// failed: also where the work is given up from outside, when it takes too long.
+/// Whom to tell what became of a batch, the metrics included.
 #[derive(Debug)]
 struct Sender {
-    metrics: Arc<Metrics>,
-    mode: Mode,
-    items: usize,
+    expected: Expected,
     began: Instant,
     answer: Option<oneshot::Sender<Result<Vec<Answer>>>>,
 }
@@ -274,8 +273,8 @@ struct Sender {
 impl Sender {
     fn tell(mut self, told: Result<Vec<Answer>>) {
         if let Ok(answers) = &told {
-            self.settle();
-            self.metrics.ingested(self.mode, answers, self.began.elapsed());
+            self.expected.settle();
+            self.expected.metrics.ingested(self.expected.mode, answers, self.began.elapsed());
         }
         if matches!(told, Err(Error::Refused(_))) {
             self.refused();
@@ -286,28 +285,17 @@ impl Sender {
         }
     }
 
-    /// The sender is told what became of the items. Answers how many they are.
-    fn settle(&mut self) -> usize {
-        take(&mut self.items)
-    }
-
     /// Counts the items as rejected, all of them for one reason.
     fn refused(&mut self) {
-        let items = self.settle();
-        self.metrics.ingested_unreadable(self.mode, items);
+        let items = self.expected.settle();
+        self.expected.metrics.ingested_unreadable(self.expected.mode, items);
     }
 
     /// Counts the items as turned away.
     fn no_place(&mut self) -> Error {
-        let items = self.settle();
-        self.metrics.ingested_over_limit(self.mode, items);
+        let items = self.expected.settle();
+        self.expected.metrics.ingested_over_limit(self.expected.mode, items);
         Error::Busy { retry_after: RETRY_AFTER }
-    }
-}
-
-impl Drop for Sender {
-    fn drop(&mut self) {
-        self.metrics.ingested_failed(self.mode, self.items);
     }
 }
 

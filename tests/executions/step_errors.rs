@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, SubsecRound as _, Utc};
 use serde_json::{Value, json};
 
 use super::violations::{Clocks, bucket_start};
-use super::{Reporter, everyone, from_now, months_ago, step, with};
+use super::{Reporter, assert_bad_input, everyone, from_now, months_ago, step, with};
 use crate::story::{
     CREATE_TEAM, Draft, Place, content, draft, number, place, process, publish, published, published_next, text,
 };
@@ -334,10 +334,7 @@ both! {
             (json!({"filter": {"from": from_now(-367 * 86_400)}}), "filter.from"),
             (json!({"bucket": "DAY", "zone": "Berlin"}), "timeZone"),
         ] {
-            let answer = place.manager.send(STEPS, variables).await.body;
-            let error = &answer["errors"][0];
-            assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{answer}");
-            assert!(text(&error["message"]).starts_with(path), "{answer}");
+            assert_bad_input(&place.manager, STEPS, variables, path).await;
         }
         // A version that there is not, or not any more, has no runs.
         assert_eq!(keys(json!({"versionId": "ver_01900000000070008000000000000001"})).await, Vec::<String>::new());

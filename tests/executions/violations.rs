@@ -6,7 +6,7 @@ use chrono::{DateTime, Datelike as _, Duration, DurationRound as _, NaiveTime, U
 use serde_json::{Value, json};
 
 use super::versions::published_at;
-use super::{Reporter, compacted, everyone, from_now, with};
+use super::{Reporter, assert_bad_input, compacted, everyone, from_now, with};
 use crate::story::{
     CREATE_TEAM, Draft, Place, RETIRE, content, decide, look, number, place, process, published, published_next, text,
 };
@@ -349,10 +349,7 @@ both! {
             // By the hours that its days are put together from.
             (json!({"filter": {"from": from_now(-93 * 86_400)}, "bucket": "MONTH", "zone": "Europe/Berlin"}), "filter.from"),
         ] {
-            let answer = place.manager.send(KINDS, variables).await.body;
-            let error = &answer["errors"][0];
-            assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{answer}");
-            assert!(text(&error["message"]).starts_with(path), "{answer}");
+            assert_bad_input(&place.manager, KINDS, variables, path).await;
         }
         for variables in [
             json!({"bucket": "DAY", "zone": "Europe/Berlin"}),

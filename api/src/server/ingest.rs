@@ -125,7 +125,7 @@ impl Sender {
         if items.is_empty() {
             return Ok(Bytes::new());
         }
-        let expected = self.edge.intake.expect(self.terms.mode, items.len());
+        let mut expected = self.edge.intake.expect(self.terms.mode, items.len());
         let bearer = bearer::of(&self.edge, &self.headers).await;
         // A fault is one of theirs too; whoever is not believed any more is told so.
         if bearer.as_ref().err().is_none_or(|rejection| rejection.status() != StatusCode::SERVICE_UNAVAILABLE) {
@@ -153,7 +153,7 @@ impl Sender {
         let batch = BatchInput { source: self.terms.source.clone(), mode: self.terms.mode, sent_at, reports };
         let (edge, id, person) = (Arc::clone(&self.edge), self.id.clone(), Arc::clone(&self.person));
         let run = async move {
-            let expected = edge.intake.expect(batch.mode, batch.reports.len());
+            let mut expected = edge.intake.expect(batch.mode, batch.reports.len());
             let actor = people::actor(&edge.store, &bearer, now, id.as_str()).await?;
             person.get_or_init(|| actor.person);
             let request_id = id.as_str().to_owned();

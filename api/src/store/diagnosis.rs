@@ -34,9 +34,13 @@ pub async fn evidence(
     owed: &BTreeSet<String>,
 ) -> Result<Evidence> {
     let backend = db.get_database_backend();
-    let (with, values) = stretches(backend, &[*asked, Asked { stretch: watched, ..*asked }]);
+    // Each run is looked at once, though it may be of both.
+    let both = Stretch { from: watched.from.min(asked.stretch.from), to: asked.stretch.to };
+    let (with, values) = stretches(backend, &[Asked { stretch: both, ..*asked }]);
+    let recent = format!("started_at >= {}", asked.stretch.from.micros());
+    let before = format!("started_at < {}", watched.to.micros());
     let sum = |condition: &str| format!("SUM(CASE WHEN {condition} THEN 1 ELSE 0 END)");
-    let ended = format!("place = 1 AND {ENDED}");
+    let ended = format!("{before} AND {ENDED}");
     // Of both stretches the one in which somebody has more.
     let size = "CASE WHEN runs > watched THEN runs ELSE watched END";
     let all = |column: &str| format!("CAST(SUM({column}) AS bigint) AS {column}");
@@ -52,10 +56,10 @@ pub async fn evidence(
             (SELECT CAST(SUM(size) AS bigint) FROM person) AS all_sizes, \
             (SELECT CAST(SUM(size * size) AS bigint) FROM person) AS all_squares \
          FROM one GROUP BY team_id",
-        sum("place = 0"),
-        sum("place = 1"),
-        sum("place = 0 AND adherence = 'FOLLOWED'"),
-        sum("place = 0 AND adherence <> 'UNKNOWN'"),
+        sum(&recent),
+        sum(&before),
+        sum(&format!("{recent} AND adherence = 'FOLLOWED'")),
+        sum(&format!("{recent} AND adherence <> 'UNKNOWN'")),
         sum(&format!("{ended} AND {FAILED}")),
         sum(&ended),
         sum(&format!("{ended} AND {FAILED} AND adherence = 'FOLLOWED'")),

@@ -96,8 +96,8 @@ pub fn learnt_at(eras: &[Era], version: VersionId) -> Option<Timestamp> {
 /// that never was.
 ///
 /// Editorial versions ask for the same work as the one that they correct, so they prolong its time on either side. The
-/// predecessor was learnt too, and that time of it, by its own plan, is left out as well. What is judged ends with the maturity date, so
-/// that a later look sees the same runs.
+/// predecessor was learnt too, and that time of it, by its own plan, is left out as well. What is judged ends with the
+/// maturity date, so that a later look sees the same runs.
 #[must_use]
 pub fn windows(eras: &[Era], version: VersionId, plan: &Plan) -> Option<Windows> {
     let place = eras.iter().position(|era| era.version == version)?;

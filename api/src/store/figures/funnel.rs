@@ -174,7 +174,7 @@ impl Asked<'_> {
     }
 }
 
-/// Adds what became of each step in each of the runs that are `chosen`: from each run to its steps, since neither database
+/// What became of each step in each of the runs that are `chosen`, as a further part of WITH: from each run to its steps, since neither database
 /// knows that the chosen ones are few.
 pub(in crate::store) fn told(backend: DbBackend) -> String {
     let any = |status: &str| format!("MAX(CASE WHEN status = '{status}' THEN 1 ELSE 0 END)");
@@ -196,8 +196,8 @@ pub(in crate::store) fn told(backend: DbBackend) -> String {
 }
 
 /// What is counted of a step over the runs that are `told` of.
-pub(in crate::store) const COUNTED: &str = "COUNT(*) AS reached, SUM(done) AS done, SUM(skipped) AS skipped, SUM(failed) AS failed, \
-    CAST(SUM(failures) AS bigint) AS failures, SUM(CASE WHEN tries > 1 THEN 1 ELSE 0 END) AS repeated";
+pub(in crate::store) const COUNTED: &str = "COUNT(*) AS reached, SUM(done) AS done, SUM(skipped) AS skipped, \
+    SUM(failed) AS failed, CAST(SUM(failures) AS bigint) AS failures, SUM(CASE WHEN tries > 1 THEN 1 ELSE 0 END) AS repeated";
 
 fn number(row: Option<&QueryResult>) -> Result<i64> {
     row.map_or(Ok(0), |row| Ok(row.try_get_by_index(0)?))
